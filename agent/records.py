@@ -1,0 +1,86 @@
+"""The records of the domain: what is stored of an item, and what is asked about many."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from ipc.messages import Item
+
+Sentiment = Literal["positive", "neutral", "negative"]
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """The sentiment of one item."""
+
+    sentiment: Sentiment
+    #: The probability of ``sentiment``; 0 where no text was there to judge (see ``rule``).
+    confidence: float
+    #: Probabilities; they sum to 1.
+    positive: float
+    neutral: float
+    negative: float
+    #: Which rule made the text that was scored: ``text``, ``empty``, ``removed``, ... (docs/model.md).
+    rule: str
+    #: The model that scored it.
+    model: str
+
+    @property
+    def compound(self) -> float:
+        """p(positive) - p(negative), in [-1, 1]."""
+        return self.positive - self.negative
+
+
+class Scored(msgspec.Struct, frozen=True, kw_only=True):
+    """An item and its score, as stored."""
+
+    item: Item
+    score: Score
+
+
+class SetAside(msgspec.Struct, frozen=True, kw_only=True):
+    """An item that could not be scored: kept whole, with the error, so that nothing is lost."""
+
+    item: Item
+    error: str
+    failed_utc: float
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """How many items of a window have which sentiment."""
+
+    total: int = 0
+    positive: int = 0
+    negative: int = 0
+    neutral: int = 0
+    #: Mean compound, in [-1, 1]; None when ``total`` is 0: missing is not zero.
+    avg_sentiment: float | None = None
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """The totals of one bucket of a series."""
+
+    #: Seconds since the epoch, UTC, at which the bucket begins.
+    start_utc: int
+    totals: Totals
+
+
+class Collections(msgspec.Struct, frozen=True, kw_only=True):
+    """What the stored cycles say."""
+
+    last_finished_utc: float | None
+    succeeded: int
+    failed: int
+    failed_last_hour: int
+
+
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in the store, for health and metrics."""
+
+    items: int
+    set_aside: int
+    #: When the newest item was collected; seconds since the epoch, UTC; None in an empty store.
+    newest_collected_utc: int | None
+    #: The sources that stored items came from.
+    sources: tuple[str, ...]

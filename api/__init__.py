@@ -1,0 +1,1 @@
+"""The HTTP interface: routes, one error middleware, the health verdict, the page."""

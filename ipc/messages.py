@@ -1,0 +1,235 @@
+"""The messages that processes exchange, version 1, and their bytes.
+
+A message is a frozen struct; the ones that may arrive at one door form a tagged union. On the
+wire a message is one version byte and then MessagePack; :mod:`ipc.framing` puts a length before
+it. A field that the receiver does not know is ignored (so fields may be added within a version);
+an unknown tag or another version is a :class:`~ipc.errors.WireError` for that connection alone.
+
+This module knows no socket, no clock and no file.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from ipc.errors import WireError
+
+#: The version of everything below; the golden bytes in the tests hold it still.
+VERSION: Final = 1
+
+#: The processes of the system, in the order in which they are shown.
+PROCESSES: Final = ("collector", "analyzer", "api", "watchdog")
+
+State = Literal["starting", "ready", "paused", "draining", "stopped"]
+Outcome = Literal["succeeded", "failed"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
+    """The base: a tag on the wire, no change after creation."""
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One post or comment as it was collected. Text is Reddit's, hence never trusted."""
+
+    #: Reddit's fullname: ``t3_`` and the id for a post, ``t1_`` and the id for a comment. The key everywhere.
+    name: str
+    subreddit: str
+    author: str
+    #: Empty for a comment.
+    title: str
+    #: A post's selftext or a comment's body.
+    content: str
+    url: str
+    #: Seconds since the epoch, UTC (Reddit's own name for it).
+    created_utc: int
+    #: Seconds since the epoch, UTC: when the collector read it.
+    collected_utc: int
+    #: None where the source did not say.
+    upvotes: int | None = None
+    #: None for a comment, and where the source did not say.
+    comment_count: int | None = None
+    #: Which source brought it: ``reddit``, ``archive`` or ``sample``.
+    source: str
+
+    @property
+    def kind(self) -> Literal["post", "comment"]:
+        """What it is, by the prefix of its fullname."""
+        return "comment" if self.name.startswith("t1_") else "post"
+
+
+class SubredditFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why one subreddit brought nothing in a cycle."""
+
+    subreddit: str
+    #: One word for metrics and alerts: ``rate_limited``, ``forbidden``, ``not_found``, ...
+    cause: str
+    #: A sentence for people.
+    detail: str
+
+
+class Cycle(msgspec.Struct, frozen=True, kw_only=True):
+    """One collection cycle, written when it has ended."""
+
+    id: str
+    #: ``sample``, ``archive`` or ``reddit``.
+    source: str
+    #: Seconds since the epoch, UTC.
+    started_utc: float
+    finished_utc: float
+    outcome: Outcome
+    #: How many the source gave, and how many of those were not in the outbox or behind a cursor.
+    posts: int
+    comments: int
+    new: int
+    #: Subreddits whose listing ended before the last seen post was reached.
+    gaps: int = 0
+    failures: tuple[SubredditFailure, ...] = ()
+    #: RSS after the cycle minus RSS before it, in MB.
+    memory_delta_mb: float
+
+
+class Batch(Message):
+    """Items on their way to the analyzer, oldest first, and the cycles that ended meanwhile."""
+
+    #: Grows by at least one from batch to batch of one sender; an :class:`Ack` names it.
+    seq: int
+    items: tuple[Item, ...]
+    cycles: tuple[Cycle, ...] = ()
+
+
+class Ack(Message):
+    """All batches up to and including ``seq`` are durably stored."""
+
+    seq: int
+
+
+class Collect(Message):
+    """Begin a collection cycle now."""
+
+
+class CycleStarted(Message):
+    """A cycle was begun for this request."""
+
+    cycle_id: str
+
+
+class CycleRunning(Message):
+    """A cycle was already running; no second one is begun."""
+
+    cycle_id: str
+
+
+class Beat(Message):
+    """What a process says of itself, sent to the watchdog on an interval and never answered."""
+
+    process: str
+    pid: int
+    state: State
+    #: Seconds since the process began.
+    uptime_s: float
+    #: How late the event loop ran this beat, in seconds.
+    loop_lag_s: float
+    #: Grows with every finished unit of work.
+    progress: int
+    #: What it waits for (``interval``, ``analyzer``, ``model``, ``items``, ...); None while it works.
+    waiting_for: str | None = None
+    #: The unit in hand, in a word or two, without anybody's text.
+    unit: str | None = None
+    #: Seconds until the unit's own deadline; negative when it is over; None without a unit.
+    unit_due_s: float | None = None
+    #: Figures for health and metrics: ``outbox_items``, ``batches``, ...
+    gauges: dict[str, float] = {}
+    #: Facts in words for health: ``source``, ``model``, ...
+    facts: dict[str, str] = {}
+
+
+class Status(Message):
+    """Ask the watchdog what it knows."""
+
+
+class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the watchdog knows of one process. What was not measured is None."""
+
+    process: str
+    #: supervisord's word: RUNNING, STOPPED, STARTING, BACKOFF, FATAL, ...; None when it did not answer.
+    supervisor_state: str | None
+    pid: int | None
+    uptime_s: float | None
+    memory_mb: float | None
+    cpu_percent: float | None
+    memory_warning_mb: float
+    memory_limit_mb: float
+    #: Seconds since the last beat arrived.
+    beat_age_s: float | None
+    beat: Beat | None
+    #: The policy's last word (``ok``, ``warning``, ``strike``, ``restart``, ``quarantined``, ...) and its reason.
+    verdict: str
+    reason: str
+    restarts: int
+    last_restart_utc: float | None = None
+    last_restart_reason: str | None = None
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that went wrong and what was done about it."""
+
+    id: str
+    process: str
+    kind: str
+    opened_utc: float
+    closed_utc: float | None
+    reason: str
+    action: str
+
+
+class StatusReport(Message):
+    """The watchdog's answer to :class:`Status`."""
+
+    uptime_s: float
+    #: Seconds since the last full round of samples.
+    round_age_s: float | None
+    #: Whether supervisord answered in that round.
+    supervisor_answers: bool
+    #: ``mail`` when alerts leave the machine, else why they do not.
+    alerts: str
+    alerts_waiting: int
+    processes: tuple[ProcessReport, ...]
+    incidents: tuple[Incident, ...] = ()
+
+
+#: What each door takes from a client, and what it answers.
+AnalyzerRequest = Batch
+AnalyzerReply = Ack
+CollectorRequest = Collect
+CollectorReply = CycleStarted | CycleRunning
+WatchdogRequest = Beat | Status
+WatchdogReply = StatusReport
+
+AnyMessage = Batch | Ack | Collect | CycleStarted | CycleRunning | Beat | Status | StatusReport
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)
+
+
+def encode(message: AnyMessage) -> bytes:
+    """Return the message's bytes: the version byte, then MessagePack with the tag under ``type``."""
+    return bytes((VERSION,)) + _encoder.encode(message)
+
+
+def decode(payload: bytes | bytearray | memoryview) -> AnyMessage:
+    """Return the message in ``payload``.
+
+    Raises:
+        WireError: another version, an unknown tag, a field of the wrong type, or not MessagePack.
+
+    """
+    if not payload:
+        raise WireError("an empty frame: expected a version byte and a message")
+    if payload[0] != VERSION:
+        raise WireError(f"message version {payload[0]}: this side speaks version {VERSION}")
+    try:
+        return _decoder.decode(memoryview(payload)[1:])
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise WireError(f"not a message of version {VERSION}: {error}") from error
