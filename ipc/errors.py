@@ -38,7 +38,16 @@ class Unavailable(SentimentAgentError):
 
 
 class SourceUnavailable(Unavailable):
-    """A subreddit or a file can't be read for now; the other sources go on."""
+    """One stream of a source can't be read for now; the others go on.
+
+    Attributes:
+        cause: one word for metrics and alerts, such as ``rate_limited`` or ``forbidden``.
+
+    """
+
+    def __init__(self, message: str, cause: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s)
+        self.cause = cause
 
 
 class StoreUnavailable(Unavailable):
