@@ -16,9 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final, Self
 
-from agent.records import Score, Scored, SetAside
-from agent.sentiment.engine import TextFailure
-from agent.sentiment.rules import NOTHING, prepare
+from agent.sentiment.scoring import score_items
 from agent.store.choose import open_writer
 from ipc import logs
 from ipc.channel import Connection, Door
@@ -31,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from agent.sentiment.engine import Engine, Outcome
-    from agent.sentiment.rules import Prepared
+    from agent.records import Scored, SetAside
+    from agent.sentiment.engine import Engine
     from agent.store.protocol import Writing
     from ipc.messages import Cycle, Item
     from ipc.settings import Settings
@@ -135,40 +133,18 @@ class Analyzer:
         self._tell(len(items), new, len(set_aside), scored_s - began_s, stored_s - scored_s)
 
     async def _score(self, items: Sequence[Item]) -> tuple[list[Scored], list[SetAside]]:
-        prepared = [prepare(item.title, item.content) for item in items]
         loop = asyncio.get_running_loop()
-        outcomes = await loop.run_in_executor(self._thread, self._outcomes, prepared, loop)
-        scored, set_aside = [], []
-        for item, text, outcome in zip(items, prepared, outcomes, strict=True):
-            if isinstance(outcome, TextFailure):
-                _log.error("Text set aside: it has no score", item=item.name, error=outcome.error)
-                set_aside.append(SetAside(item=item, error=outcome.error, failed_utc=time.time()))
-            else:
-                scored.append(Scored(item=item, score=self._as_score(outcome, text)))
-        return scored, set_aside
-
-    def _outcomes(self, prepared: Sequence[Prepared], loop: asyncio.AbstractEventLoop) -> list[Outcome]:
-        """Score in the model's thread, telling the loop of each part that is done."""
 
         def progressed(texts: int) -> None:
             loop.call_soon_threadsafe(self._progressed, texts)
 
-        return _outcomes(self._engine, prepared, progressed)
+        scored, set_aside = await loop.run_in_executor(self._thread, score_items, self._engine, items, progressed)
+        for failed in set_aside:
+            _log.error("Text set aside: it has no score", item=failed.item.name, error=failed.error)
+        return scored, set_aside
 
     def _progressed(self, texts: int) -> None:
         self._pulse.progress += texts
-
-    def _as_score(self, outcome: Outcome, text: Prepared) -> Score:
-        assert not isinstance(outcome, TextFailure)  # noqa: S101 - told apart by the caller
-        return Score(
-            sentiment=outcome.sentiment,
-            confidence=outcome.confidence,
-            positive=outcome.positive,
-            neutral=outcome.neutral,
-            negative=outcome.negative,
-            rule=text.rule,
-            model=self._engine.name,
-        )
 
     async def _write(self, scored: list[Scored], set_aside: list[SetAside], cycles: list[Cycle]) -> int:
         """Write until it is done. While the store is away nothing is acknowledged and nothing more is taken."""
@@ -198,13 +174,6 @@ class Analyzer:
             scoring_ms=round(scoring_s * 1000, 1),
             storing_ms=round(storing_s * 1000, 1),
         )
-
-
-def _outcomes(engine: Engine, prepared: Sequence[Prepared], progressed: Callable[[int], None]) -> list[Outcome]:
-    """Return an outcome for each prepared text; the rules answer for those that have nothing to score."""
-    texts = [text.text for text in prepared if text.text is not None]
-    answers = iter(engine.score(texts, progressed) if texts else [])
-    return [NOTHING if text.text is None else next(answers) for text in prepared]
 
 
 async def _acknowledge(group: Sequence[tuple[Connection, Batch]]) -> None:
