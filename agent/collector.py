@@ -141,9 +141,10 @@ class Collector:
             await self._read_pages(stream, tally)
         except SourceUnavailable as error:
             tally.failures.append(SubredditFailure(subreddit=stream, cause=error.cause, detail=str(error)))
-            _log.warning("Subreddit not read: its new posts are missing", stream=stream, cause=error.cause, detail=str(error))
-        except Exception as error:
-            # One odd stream must not end the cycle of the others.
+            _log.warning(
+                "Subreddit not read: its new posts are missing", stream=stream, cause=error.cause, detail=str(error)
+            )
+        except Exception as error:  # noqa: BLE001 - one odd stream must not end the cycle of the others
             detail = f"{type(error).__name__}: {error}"
             tally.failures.append(SubredditFailure(subreddit=stream, cause="unexpected", detail=detail))
             _log.exception("Subreddit not read, unexpected error: its new posts are missing", stream=stream)

@@ -94,7 +94,7 @@ class Outbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file."""
-        await self._in_thread(lambda: self._db.close())
+        await self._in_thread(self._close)
         self._thread.shutdown()
 
     async def cursor(self, source: str, stream: str) -> str | None:
@@ -119,7 +119,9 @@ class Outbox:
     async def put_cycle(self, cycle: Cycle) -> None:
         """Keep the record of a cycle. Not bounded: there is one an interval."""
         async with self._changed:
-            await asyncio.shield(self._in_thread(lambda: self._insert([("cycle", cycle.id, msgspec.msgpack.encode(cycle))])))
+            await asyncio.shield(
+                self._in_thread(lambda: self._insert([("cycle", cycle.id, msgspec.msgpack.encode(cycle))]))
+            )
             self._changed.notify_all()
 
     async def next_batch(self, after: int) -> Batch:
@@ -148,6 +150,9 @@ class Outbox:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA)
         return self._count()
+
+    def _close(self) -> None:
+        self._db.close()
 
     def _count(self) -> int:
         with closing(self._db.execute("SELECT count(*) FROM entries")) as rows:

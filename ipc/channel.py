@@ -299,5 +299,5 @@ def _bind(path: Path) -> socket.socket:
     # fchmod before bind is what Linux applies to the socket file, with no moment in which it is open to others.
     os.fchmod(listener.fileno(), 0o600)
     listener.bind(os.fspath(path))
-    listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    listener.setblocking(False)
     return listener

@@ -69,7 +69,9 @@ class SocketCarrier:
                     tasks.create_task(self._send(connection), name="send")
                     tasks.create_task(self._receive(connection), name="receive")
             except* WireError as group:
-                _log.warning("Connection to the analyzer lost", reason=str(group.exceptions[0]), in_flight=len(self._in_flight))
+                _log.warning(
+                    "Connection to the analyzer lost", reason=str(group.exceptions[0]), in_flight=len(self._in_flight)
+                )
             finally:
                 self.is_connected = False
                 await connection.close()

@@ -24,7 +24,7 @@ from ipc.messages import Beat, State
 from ipc.settings import Settings, load
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -114,7 +114,7 @@ def run(process: str, build: Callable[[Settings, Pulse], Service]) -> int:
     faulthandler.enable()
     try:
         settings = load()
-        logs.configure(process, settings.log, settings.folders.home)
+        logs.configure(process, settings.log, settings.folders.logs)
         for folder in (settings.folders.run, settings.folders.state, settings.folders.logs):
             _private(folder)
     except SettingsError as error:
@@ -137,7 +137,7 @@ def _run(process: str, settings: Settings, build: Callable[[Settings, Pulse], Se
     except* SentimentAgentError as group:
         status = 1
         _tell(group)
-    except* Exception:
+    except* Exception:  # noqa: BLE001 - the last place of all: whatever it was, the process ends and says so
         status = 1
         _log.exception("The process ends: unexpected error")
     else:
@@ -154,7 +154,9 @@ async def live(service: Service, pulse: Pulse, settings: Settings) -> None:
     async with asyncio.TaskGroup() as tasks:
         work = tasks.create_task(_serve(service, pulse, stop), name="work")
         side = [
-            tasks.create_task(_beat_every(settings.life.beat_interval_s, pulse, settings.folders.socket("watchdog")), name="heartbeat"),
+            tasks.create_task(
+                _beat_every(settings.life.beat_interval_s, pulse, settings.folders.socket("watchdog")), name="heartbeat"
+            ),
             tasks.create_task(_deadline(work, pulse, stop, settings.life.shutdown_grace_s), name="deadline"),
         ]
         await asyncio.wait({work})
@@ -175,12 +177,14 @@ async def _deadline(work: asyncio.Task[None], pulse: Pulse, stop: asyncio.Event,
     pulse.state = "draining"
     _log.info("Stopping", grace_s=grace_s)
     await asyncio.sleep(grace_s)
-    _log.warning("The grace is over: work in hand is left, to be done again after the next start", unit=pulse.beat(0).unit)
+    _log.warning(
+        "The grace is over: work in hand is left, to be done again after the next start", unit=pulse.beat(0).unit
+    )
     work.cancel()
 
 
 async def _beat_every(interval_s: float, pulse: Pulse, door: Path) -> None:
-    """Send a beat on the interval while the watchdog is there. A beat that can't be sent is dropped: the next is newer."""
+    """Send a beat on the interval while the watchdog is there; one that can't be sent is dropped: the next is newer."""
     async for connection in connections(door):
         try:
             await _beat_on(connection, interval_s, pulse)

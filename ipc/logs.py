@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -20,21 +21,28 @@ import structlog
 from ipc.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ipc.settings import LogSettings
 
 #: A longer value is cut: a line stays one that a terminal and grep can take. A traceback fits. Chosen, not measured.
 MAX_VALUE_CHARACTERS: Final = 8000
 
 # Other people's libraries may log requests with their headers at DEBUG, hence never below WARNING.
-_QUIET_LIBRARIES: Final = ("asyncpraw", "asyncprawcore", "aiohttp", "azure", "flair", "transformers", "urllib3", "aiosqlite")
+_QUIET_LIBRARIES: Final = (
+    "asyncpraw",
+    "asyncprawcore",
+    "aiohttp",
+    "azure",
+    "flair",
+    "transformers",
+    "urllib3",
+    "aiosqlite",
+)
 
 # Cheap test for the common case: plain printable ASCII.
 _PLAIN: Final = re.compile(r"[ -~]*")
 
 
-def configure(process: str, settings: LogSettings, home: Path) -> None:
+def configure(process: str, settings: LogSettings, folder: Path) -> None:
     """Send this process's events, and those of the libraries it uses, to stdout and the shared file.
 
     Raises:
@@ -70,8 +78,8 @@ def configure(process: str, settings: LogSettings, home: Path) -> None:
     root = logging.getLogger()
     root.handlers = [_formatted(logging.StreamHandler(sys.stdout), formatter)]
     root.setLevel(settings.log_level)
-    if settings.log_file:
-        path = home / settings.log_file
+    if settings.log_file != "none":
+        path = folder / settings.log_file
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             root.addHandler(_formatted(SharedFile(path, settings.log_file_max_mb), formatter))
@@ -94,7 +102,9 @@ def harmless(text: str, limit: int = MAX_VALUE_CHARACTERS) -> str:
         text = f"{text[:limit]}... ({len(text)} characters)"
     if _PLAIN.fullmatch(text):
         return text
-    return "".join(_escaped(c) if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} else c for c in text)
+    return "".join(
+        _escaped(c) if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} else c for c in text
+    )
 
 
 class SharedFile(logging.handlers.WatchedFileHandler):
@@ -112,21 +122,21 @@ class SharedFile(logging.handlers.WatchedFileHandler):
         """Write one event, after turning the file over when it has grown past the limit."""
         self.reopenIfNeeded()
         if self.stream and os.fstat(self.stream.fileno()).st_size > self._max_bytes:
-            self._turn_over()
+            self._turn_over(self.stream.fileno())
         super().emit(record)
 
-    def _turn_over(self) -> None:
+    def _turn_over(self, old: int) -> None:
         # Two processes may see the size at once. The lock is on the old file itself, and whoever gets it
         # second finds that the path names another file by now.
-        fcntl.flock(self.stream.fileno(), fcntl.LOCK_EX)
+        fcntl.flock(old, fcntl.LOCK_EX)
         try:
-            ours = os.fstat(self.stream.fileno())
-            if os.path.samestat(ours, os.stat(self.baseFilename)):
-                os.replace(self.baseFilename, f"{self.baseFilename}.1")
+            path = Path(self.baseFilename)
+            if os.path.samestat(os.fstat(old), path.stat()):
+                path.replace(f"{path}.1")
         except FileNotFoundError:
             pass  # renamed by logrotate a moment ago
         finally:
-            fcntl.flock(self.stream.fileno(), fcntl.LOCK_UN)
+            fcntl.flock(old, fcntl.LOCK_UN)
         self.reopenIfNeeded()
 
 

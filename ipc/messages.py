@@ -90,7 +90,7 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
     memory_delta_mb: float
 
 
-class Batch(Message):
+class Batch(Message, frozen=True):
     """Items on their way to the analyzer, oldest first, and the cycles that ended meanwhile."""
 
     #: Grows by at least one from batch to batch of one sender; an :class:`Ack` names it.
@@ -99,29 +99,29 @@ class Batch(Message):
     cycles: tuple[Cycle, ...] = ()
 
 
-class Ack(Message):
+class Ack(Message, frozen=True):
     """All batches up to and including ``seq`` are durably stored."""
 
     seq: int
 
 
-class Collect(Message):
+class Collect(Message, frozen=True):
     """Begin a collection cycle now."""
 
 
-class CycleStarted(Message):
+class CycleStarted(Message, frozen=True):
     """A cycle was begun for this request."""
 
     cycle_id: str
 
 
-class CycleRunning(Message):
+class CycleRunning(Message, frozen=True):
     """A cycle was already running; no second one is begun."""
 
     cycle_id: str
 
 
-class Beat(Message):
+class Beat(Message, frozen=True):
     """What a process says of itself, sent to the watchdog on an interval and never answered."""
 
     process: str
@@ -145,7 +145,7 @@ class Beat(Message):
     facts: dict[str, str] = {}
 
 
-class Status(Message):
+class Status(Message, frozen=True):
     """Ask the watchdog what it knows."""
 
 
@@ -184,7 +184,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     action: str
 
 
-class StatusReport(Message):
+class StatusReport(Message, frozen=True):
     """The watchdog's answer to :class:`Status`."""
 
     uptime_s: float

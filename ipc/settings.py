@@ -61,20 +61,20 @@ class _Group(msgspec.Struct, frozen=True, kw_only=True, rename="upper", forbid_u
     """One group of settings: the field ``api_port`` is the name ``API_PORT``."""
 
 
-class LogSettings(_Group):
+class LogSettings(_Group, frozen=True):
     """How and where the processes log."""
 
     #: The least that is logged.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     #: ``text`` is key=value, ``json`` one object a line.
     log_format: Literal["text", "json"] = "text"
-    #: The one file that all processes log to beside their stdout; empty for none. Relative to the home folder.
-    log_file: str = "logs/backend.log"
+    #: The one file that all processes log to beside their stdout, in the log folder; ``none`` for no file.
+    log_file: str = "backend.log"
     #: At this size the file is renamed to ``.1`` and begun again. Chosen, not measured.
     log_file_max_mb: Megabytes = 50.0
 
 
-class LifeSettings(_Group):
+class LifeSettings(_Group, frozen=True):
     """What every process does alike."""
 
     #: How often a process tells the watchdog that it lives.
@@ -83,7 +83,7 @@ class LifeSettings(_Group):
     shutdown_grace_s: Seconds = 8.0
 
 
-class CollectorSettings(_Group):
+class CollectorSettings(_Group, frozen=True):
     """What is collected, from where, and how often."""
 
     #: ``auto`` is reddit when credentials are set, archive when ARCHIVE_PATH is, else sample.
@@ -124,7 +124,7 @@ class CollectorSettings(_Group):
     outbox_max_items: Count = 200_000
 
 
-class AnalyzerSettings(_Group):
+class AnalyzerSettings(_Group, frozen=True):
     """How sentiment is scored."""
 
     #: ``embedded``, a folder, or a hub name that flair loads.
@@ -133,7 +133,7 @@ class AnalyzerSettings(_Group):
     analyzer_threads: Annotated[int, Meta(ge=1, le=64)] = 1
 
 
-class StoreSettings(_Group):
+class StoreSettings(_Group, frozen=True):
     """Where scored items live."""
 
     cosmos_endpoint: str = ""
@@ -147,7 +147,7 @@ class StoreSettings(_Group):
     db_retry_base_delay: Seconds = 1.0
 
 
-class ApiSettings(_Group):
+class ApiSettings(_Group, frozen=True):
     """The HTTP interface."""
 
     api_host: str = "127.0.0.1"
@@ -162,7 +162,7 @@ class ApiSettings(_Group):
     failed_collections_warning: Annotated[int, Meta(ge=0)] = 3
 
 
-class WatchdogSettings(_Group):
+class WatchdogSettings(_Group, frozen=True):
     """When a process is restarted. Sources of the numbers: docs/settings.md."""
 
     watchdog_interval_s: Seconds = 0.25
@@ -183,7 +183,7 @@ class WatchdogSettings(_Group):
     quarantine_first_probe_s: Seconds = 60.0
 
 
-class MailSettings(_Group):
+class MailSettings(_Group, frozen=True):
     """Where alerts go. No SMTP_HOST: they are logged, and health says that they go nowhere."""
 
     smtp_host: str = ""
@@ -418,10 +418,8 @@ def _cross_check(settings: Settings) -> list[str]:
     if mail.smtp_host and not (mail.alert_to and mail.alert_from):
         raise SettingsError("SMTP_HOST is set, but ALERT_TO or ALERT_FROM is not: nobody would get the mail")
     if settings.store.cosmos_endpoint:
-        return [
-            "COSMOS_ENDPOINT is set, but this version has no Cosmos DB store yet:"
-            f" items are kept in SQLite at {settings.folders.store}"
-        ]
+        store = settings.folders.store
+        return [f"COSMOS_ENDPOINT is set, but this version has no Cosmos DB store: items are kept in SQLite at {store}"]
     return []
 
 
