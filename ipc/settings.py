@@ -123,6 +123,15 @@ class CollectorSettings(_Group, frozen=True):
     #: Bound of the outbox. Full, the source is not read. 200,000 posts of 1.5 kB are about 300 MB of disk.
     outbox_max_items: Count = 200_000
 
+    @property
+    def effective_source(self) -> Literal["reddit", "archive", "sample"]:
+        """The source that is read, with ``auto`` decided."""
+        if self.collection_source != "auto":
+            return self.collection_source
+        if self.reddit_client_id:
+            return "reddit"
+        return "archive" if self.archive_path else "sample"
+
 
 class AnalyzerSettings(_Group, frozen=True):
     """How sentiment is scored."""
