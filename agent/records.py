@@ -66,6 +66,13 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     totals: Totals
 
 
+class SubredditTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """The totals of one subreddit."""
+
+    subreddit: str
+    totals: Totals
+
+
 class Collections(msgspec.Struct, frozen=True, kw_only=True):
     """What the stored cycles say."""
 

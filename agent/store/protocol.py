@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from agent.records import Collections, Contents, Point, Scored, SetAside, Totals
+    from agent.records import Collections, Contents, Point, Scored, SetAside, SubredditTotals, Totals
     from ipc.messages import Cycle
 
 Kind = Literal["post", "comment", "all"]
@@ -42,6 +42,9 @@ class Reading(Protocol):
         ``bucket_s`` is a multiple of 3600. Buckets begin at multiples of ``bucket_s`` since the epoch; the
         first and last hold only what lies within the window.
         """
+
+    async def totals_by_subreddit(self, since_utc: int, until_utc: int, limit: int) -> list[SubredditTotals]:
+        """Return the subreddits with the most items in the window, most first."""
 
     async def recent(self, subreddit: str | None, since_utc: int, limit: int, kind: Kind = "post") -> list[Scored]:
         """Return the newest items created at or after ``since_utc``, newest first."""
