@@ -1,0 +1,115 @@
+"""The reader's side of the SQLite store: read-only, any number of processes, beside one writer.
+
+It never makes the file and never changes it. As long as the file is missing, or is not what this version reads, each
+call says so and the next one looks again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final, Self
+
+from agent.store import sqlite_queries, sqlite_schema
+from agent.store.query_log import QueryLog
+from agent.store.sqlite_connection import BUSY_TIMEOUT_S, SqliteConnection
+from ipc.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from agent.records import Collections, Contents, Point, Scored, SubredditTotals, Totals
+    from agent.store.protocol import Kind
+    from ipc.settings import StoreSettings
+
+#: No answer is worth a longer wait; the slowest that was measured on a million items took 60 ms. Chosen, not measured.
+TIMEOUT_S: Final = 10.0
+
+
+class SqliteReader:
+    """A :class:`~agent.store.protocol.Reading` of a file. Slow and ordinary queries are logged, health's at DEBUG."""
+
+    engine = "sqlite"
+
+    def __init__(self, path: Path, settings: StoreSettings) -> None:
+        self._connection = SqliteConnection(
+            path, connect_to_read, settings, QueryLog(settings.slow_query_ms), TIMEOUT_S
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        await self._connection.close()
+
+    async def totals(self, subreddit: str | None, since_utc: int, until_utc: int) -> Totals:
+        """Return the totals of posts and comments created in the window."""
+        return await self._connection.call("totals", sqlite_queries.totals, subreddit, since_utc, until_utc)
+
+    async def series(self, subreddit: str | None, since_utc: int, until_utc: int, bucket_s: int) -> list[Point]:
+        """Return the buckets of the window that hold items, oldest first."""
+        return await self._connection.call("series", sqlite_queries.series, subreddit, since_utc, until_utc, bucket_s)
+
+    async def totals_by_subreddit(self, since_utc: int, until_utc: int, limit: int) -> list[SubredditTotals]:
+        """Return the subreddits with the most items in the window, most first."""
+        return await self._connection.call(
+            "totals_by_subreddit", sqlite_queries.totals_by_subreddit, since_utc, until_utc, limit
+        )
+
+    async def recent(self, subreddit: str | None, since_utc: int, limit: int, kind: Kind = "post") -> list[Scored]:
+        """Return the newest items created at or after ``since_utc``; of one second, the one stored last first."""
+        return await self._connection.call("recent", sqlite_queries.recent, subreddit, since_utc, limit, kind)
+
+    async def item(self, name: str) -> Scored | None:
+        """Return the item with this fullname, None when unknown."""
+        return await self._connection.call("item", sqlite_queries.item, name)
+
+    async def subreddits(self) -> list[str]:
+        """Return the names of all subreddits that have items, sorted without regard to case."""
+        return await self._connection.call("subreddits", sqlite_queries.subreddits)
+
+    async def collections(self, now_utc: float) -> Collections:
+        """Return what the stored cycles say."""
+        return await self._connection.poll("collections", sqlite_queries.collections, now_utc)
+
+    async def contents(self) -> Contents:
+        """Return what the store holds."""
+        return await self._connection.poll("contents", sqlite_queries.contents)
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open the database at ``path`` for reading.
+
+    Raises:
+        StoreUnavailable: it is not there, or not of this version.
+
+    """
+    if not path.exists():
+        raise StoreUnavailable(f"there is no database at {path} yet: the analyzer makes it when it starts")
+    connection = sqlite3.connect(
+        # mode=ro never makes the file. It can still recover the log of a writer that was killed (tested).
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,  # one thread uses it, but interrupt() comes from another
+    )
+    try:
+        connection.execute("PRAGMA query_only = 1")
+        _recognise(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _recognise(connection: sqlite3.Connection, path: Path) -> None:
+    found = sqlite_schema.stamp(connection)
+    if found.is_foreign:
+        raise StoreUnavailable(f"{path} is a database of another program")
+    if found.version < sqlite_schema.VERSION:
+        raise StoreUnavailable(f"the database {path} is of an older version: the analyzer renews it when it starts")
+    if found.version > sqlite_schema.VERSION:
+        raise StoreUnavailable(f"the database {path} is of a newer version than this program")
