@@ -34,19 +34,27 @@ BATCH_BYTES: Final = 512 * 1024
 #: A longer title or text is cut here: one item must fit into a frame whatever its characters. Reddit allows 40,000.
 MAX_TEXT_CHARACTERS: Final = 500_000
 
-_SCHEMA: Final = """
-    CREATE TABLE IF NOT EXISTS entries (
+#: Marks the file as an outbox of this layout: "SAob" and a version (PRAGMA application_id and user_version).
+_APPLICATION_ID: Final = 0x53416F62
+_VERSION: Final = 1
+
+_SCHEMA: Final = f"""
+    BEGIN IMMEDIATE;
+    CREATE TABLE entries (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         kind TEXT NOT NULL CHECK (kind IN ('item', 'cycle')),
         name TEXT NOT NULL UNIQUE,
         payload BLOB NOT NULL
     );
-    CREATE TABLE IF NOT EXISTS cursors (
+    CREATE TABLE cursors (
         source TEXT NOT NULL,
         stream TEXT NOT NULL,
         cursor TEXT NOT NULL,
         PRIMARY KEY (source, stream)
     ) WITHOUT ROWID;
+    PRAGMA application_id = {_APPLICATION_ID};
+    PRAGMA user_version = {_VERSION};
+    COMMIT;
 """
 
 T = TypeVar("T")
@@ -146,16 +154,22 @@ class Outbox:
 
     def _open(self) -> int:
         self._db = sqlite3.connect(self._path, isolation_level=None)
+        if self._is_empty():
+            self._db.executescript(_SCHEMA)
+        if (self._number("PRAGMA application_id"), self._number("PRAGMA user_version")) != (_APPLICATION_ID, _VERSION):
+            raise sqlite3.DatabaseError(f"it is not an outbox of version {_VERSION}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA)
-        return self._count()
+        return self._number("SELECT count(*) FROM entries")
+
+    def _is_empty(self) -> bool:
+        return self._number("SELECT count(*) FROM sqlite_master") == 0
 
     def _close(self) -> None:
         self._db.close()
 
-    def _count(self) -> int:
-        with closing(self._db.execute("SELECT count(*) FROM entries")) as rows:
+    def _number(self, query: str) -> int:
+        with closing(self._db.execute(query)) as rows:
             return int(rows.fetchone()[0])
 
     def _cursor(self, source: str, stream: str) -> str | None:

@@ -65,16 +65,27 @@ class SocketCarrier:
         async for connection in connections(self._door):
             self.is_connected = True
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._send(connection), name="send")
-                    tasks.create_task(self._receive(connection), name="receive")
-            except* WireError as group:
-                _log.warning(
-                    "Connection to the analyzer lost", reason=str(group.exceptions[0]), in_flight=len(self._in_flight)
-                )
+                await self._converse(connection)
             finally:
                 self.is_connected = False
                 await connection.close()
+
+    async def _converse(self, connection: Connection) -> None:
+        """Send and receive until the connection is lost."""
+        # No TaskGroup: where a task of it fails in the very moment in which we are cancelled, Python 3.11 reports
+        # the failure alone, and the cancellation would be lost.
+        tasks = [asyncio.create_task(self._send(connection)), asyncio.create_task(self._receive(connection))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, WireError):
+                _log.warning("Connection to the analyzer lost", reason=str(outcome), in_flight=len(self._in_flight))
+            elif isinstance(outcome, Exception):
+                raise outcome
 
     async def _send(self, connection: Connection) -> None:
         """Send everything in flight, oldest first, then each batch as it is offered."""

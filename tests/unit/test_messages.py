@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ipc.errors import WireError
+from ipc.messages import (
+    VERSION,
+    Ack,
+    AnyMessage,
+    Batch,
+    Beat,
+    Collect,
+    Cycle,
+    CycleRunning,
+    CycleStarted,
+    Incident,
+    Item,
+    ProcessReport,
+    Status,
+    StatusReport,
+    SubredditFailure,
+    decode,
+    encode,
+)
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "messages_v1.json").read_text())
+
+ITEM = Item(
+    name="t3_1",
+    subreddit="a",
+    author="b",
+    title="c",
+    content="d",
+    url="e",
+    created_utc=1,
+    collected_utc=2,
+    comment_count=3,
+    source="sample",
+)
+CYCLE = Cycle(
+    id="c1",
+    source="sample",
+    started_utc=1.0,
+    finished_utc=2.0,
+    outcome="failed",
+    posts=1,
+    comments=2,
+    new=3,
+    failures=(SubredditFailure(subreddit="a", cause="forbidden", detail="d"),),
+    memory_delta_mb=0.5,
+)
+BEAT = Beat(
+    process="api",
+    pid=7,
+    state="ready",
+    uptime_s=1.5,
+    loop_lag_s=0.0,
+    progress=3,
+    waiting_for="items",
+    gauges={"a": 1.0},
+    facts={"b": "c"},
+)
+REPORT = ProcessReport(
+    process="api",
+    supervisor_state="RUNNING",
+    pid=7,
+    uptime_s=1.5,
+    memory_mb=40.0,
+    cpu_percent=None,
+    memory_warning_mb=400.0,
+    memory_limit_mb=480.0,
+    beat_age_s=0.5,
+    beat=BEAT,
+    verdict="ok",
+    reason="",
+    restarts=1,
+    last_restart_utc=1.0,
+    last_restart_reason="x",
+)
+INCIDENT = Incident(id="i1", process="api", kind="memory", opened_utc=1.0, closed_utc=None, reason="r", action="a")
+MESSAGES: list[AnyMessage] = [
+    Batch(seq=1, items=(ITEM,), cycles=(CYCLE,)),
+    Ack(seq=1),
+    Collect(),
+    CycleStarted(cycle_id="c1"),
+    CycleRunning(cycle_id="c1"),
+    BEAT,
+    Status(),
+    StatusReport(
+        uptime_s=1.0,
+        round_age_s=None,
+        supervisor_answers=True,
+        alerts="mail",
+        alerts_waiting=0,
+        processes=(REPORT,),
+        incidents=(INCIDENT,),
+    ),
+]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_version_1_keeps_its_bytes(message: AnyMessage) -> None:
+    """A process of today and one of the release before must understand each other."""
+    golden = bytes.fromhex(GOLDEN[type(message).__name__])
+    assert encode(message).hex() == golden.hex()
+    assert decode(golden) == message
+
+
+def test_every_message_has_golden_bytes() -> None:
+    """A new message joins the list above."""
+    assert set(GOLDEN) == {type(message).__name__ for message in MESSAGES}
+
+
+def test_an_unknown_field_is_ignored() -> None:
+    """Fields may be added within a version."""
+    payload = bytes((VERSION,)) + msgspec.msgpack.encode({"type": "ack", "seq": 5, "colour": "red"})
+    assert decode(payload) == Ack(seq=5)
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (b"", "empty"),
+        (b"\x02" + encode(Ack(seq=1))[1:], "version 2"),
+        (b"\x01" + msgspec.msgpack.encode({"type": "shutdown"}), "shutdown"),
+        (b"\x01" + msgspec.msgpack.encode({"type": "ack", "seq": "one"}), "seq"),
+        (b"\x01" + msgspec.msgpack.encode({"type": "ack"}), "seq"),
+        (b"\x01" + msgspec.msgpack.encode([1, 2]), "object"),
+        (b"\x01GET / HTTP/1.1\r\n\r\n", "not a message"),
+        (b"\x01\xc1", "not a message"),
+    ],
+    ids=["empty", "version", "tag", "type", "missing", "shape", "http", "not msgpack"],
+)
+def test_what_is_not_ours_is_a_wire_error(payload: bytes, says: str) -> None:
+    """One error for all of it: the connection that brought it is closed."""
+    with pytest.raises(WireError, match=says):
+        decode(payload)
+
+
+def test_a_message_cannot_change() -> None:
+    """Messages are shared between tasks."""
+    with pytest.raises(AttributeError):
+        ITEM.title = "another"  # type: ignore[misc]
+
+
+def test_an_item_knows_its_kind() -> None:
+    """By Reddit's fullname, the key everywhere."""
+    assert ITEM.kind == "post"
+    assert msgspec.structs.replace(ITEM, name="t1_1").kind == "comment"
