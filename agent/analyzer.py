@@ -57,7 +57,7 @@ class Analyzer:
     def __init__(self, settings: Settings, pulse: Pulse, load: Callable[[], Engine] | None = None) -> None:
         self._pulse = pulse
         self._load = load or (lambda: _load_flair(settings))
-        self._store: Writing = open_writer(settings)
+        self._settings = settings
         self._door = Door(settings.folders.socket("analyzer"), Batch, self._on_message)
         self._waiting: asyncio.Queue[tuple[Connection, Batch]] = asyncio.Queue(WAITING_BATCHES)
         # The model is used from this one thread, so that beats go on while it works.
@@ -73,7 +73,7 @@ class Analyzer:
 
         """
         async with AsyncExitStack() as opening:
-            await opening.enter_async_context(self._store)
+            self._store = await self._open_store(opening)
             opening.callback(self._thread.shutdown, wait=False, cancel_futures=True)
             with self._pulse.waiting("model"):
                 began_s = time.monotonic()
@@ -89,6 +89,14 @@ class Analyzer:
     ) -> None:
         """Close in reverse order."""
         await self._open.__aexit__(kind, error, trace)
+
+    async def _open_store(self, opening: AsyncExitStack) -> Writing:
+        """Open the store, trying again for as long as it is away."""
+        while True:
+            try:
+                return await opening.enter_async_context(open_writer(self._settings))
+            except StoreUnavailable as error:
+                await self._wait_for_store(error)
 
     async def work(self, stop: asyncio.Event) -> None:
         """Score group after group until ``stop``; the group in hand is finished and acknowledged first."""
@@ -152,10 +160,13 @@ class Analyzer:
             try:
                 return await self._store.write(scored, set_aside, cycles)
             except StoreUnavailable as error:
-                retry_s = error.retry_after_s or STORE_RETRY_S
-                _log.error("Store away: nothing is acknowledged until it is back", error=str(error), retry_s=retry_s)
-                with self._pulse.waiting("store"):
-                    await asyncio.sleep(retry_s)
+                await self._wait_for_store(error)
+
+    async def _wait_for_store(self, error: StoreUnavailable) -> None:
+        retry_s = error.retry_after_s or STORE_RETRY_S
+        _log.error("Store away: nothing is acknowledged until it is back", error=str(error), retry_s=retry_s)
+        with self._pulse.waiting("store"):
+            await asyncio.sleep(retry_s)
 
     def _tell(self, items: int, new: int, set_aside: int, scoring_s: float, storing_s: float) -> None:
         gauges = self._pulse.gauges

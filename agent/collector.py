@@ -45,10 +45,10 @@ _MEGABYTE: Final = 1024 * 1024
 class Collector:
     """The service that :mod:`ipc.life` runs as the process ``collector``."""
 
-    def __init__(self, settings: Settings, pulse: Pulse) -> None:
+    def __init__(self, settings: Settings, pulse: Pulse, source: Source | None = None) -> None:
         self._interval_s = settings.collector.collection_interval_minutes * 60
         self._pulse = pulse
-        self._source: Source = choose(settings.collector)
+        self._source = source or choose(settings.collector)
         self._outbox = Outbox(settings.folders.outbox, settings.collector.outbox_max_items)
         self._carrier: Carrier = SocketCarrier(settings.folders.socket("analyzer"), self._settle)
         self._door = Door(settings.folders.socket("collector"), Collect, self._on_message)

@@ -100,7 +100,7 @@ def test_the_unit_restarts_ends_the_tree_and_is_told_when_it_is_ready(unit: conf
 
 
 def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
-    """`verify` returns 0 on unknown keys, so any word it prints is a failure; only its program is not installed here."""
+    """`verify` returns 0 on unknown keys, so any word is a failure; only the unit's program is not installed here."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not here")
     text = (ROOT / "systemd" / "sentimentagent.service").read_text()

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes.examples import WordEngine, example_item, example_settings, living
+
+from agent.analyzer import Analyzer
+from agent.store.choose import open_reader
+from ipc.channel import ask, connect
+from ipc.errors import ModelError
+from ipc.life import Pulse
+from ipc.messages import Ack, Batch, Cycle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from agent.records import Scored
+    from agent.sentiment.engine import Engine, Outcome
+
+
+async def stored(home: Path, name: str) -> Scored | None:
+    """Return what the store holds of an item."""
+    async with open_reader(example_settings(home)) as store:
+        return await store.item(name)
+
+
+def door(home: Path) -> Path:
+    """Return where the analyzer answers."""
+    return home / "run" / "analyzer.sock"
+
+
+async def test_what_is_acknowledged_is_stored_with_its_score(short_path: Path) -> None:
+    """Whoever holds the acknowledgement can read the item back, from another connection, at once."""
+    pulse = Pulse("analyzer")
+    async with living(Analyzer(example_settings(short_path), pulse, WordEngine)):
+        batch = Batch(seq=3, items=(example_item(1, title="I love it"), example_item(2, title="I hate it")))
+        assert await ask(door(short_path), batch, 5) == Ack(seq=3)
+        first, second = await stored(short_path, "t3_1"), await stored(short_path, "t3_2")
+    assert first is not None
+    assert second is not None
+    assert (first.score.sentiment, first.score.model) == ("positive", "words")
+    assert first.score.compound == pytest.approx(0.7)
+    assert second.score.sentiment == "negative"
+    assert pulse.gauges["scored"] == 2
+    assert pulse.progress >= 3
+
+
+async def test_title_and_body_are_judged_together(short_path: Path) -> None:
+    """A neutral title over a clear text takes the text's sentiment."""
+    engine = WordEngine()
+    async with living(Analyzer(example_settings(short_path), Pulse("analyzer"), lambda: engine)):
+        batch = Batch(seq=1, items=(example_item(1, title="About the editor", content="I love it"),))
+        await ask(door(short_path), batch, 5)
+    (text,) = engine.texts
+    assert "About the editor" in text
+    assert "I love it" in text
+
+
+async def test_a_text_that_breaks_the_model_is_set_aside_and_its_batch_goes_on(short_path: Path) -> None:
+    """It is kept with its error; its neighbours are scored; the batch is acknowledged."""
+    async with living(Analyzer(example_settings(short_path), Pulse("analyzer"), WordEngine)):
+        batch = Batch(seq=1, items=(example_item(1), example_item(2, title="poison"), example_item(3)))
+        assert await ask(door(short_path), batch, 5) == Ack(seq=1)
+        async with open_reader(example_settings(short_path)) as store:
+            contents = await store.contents()
+    assert (contents.items, contents.set_aside) == (2, 1)
+
+
+async def test_a_batch_that_comes_again_counts_once(short_path: Path) -> None:
+    """After a reconnect the sender repeats what was not acknowledged; totals must not move."""
+    batch = Batch(seq=1, items=(example_item(1), example_item(2)))
+    async with living(Analyzer(example_settings(short_path), Pulse("analyzer"), WordEngine)):
+        for _ in range(3):
+            assert await ask(door(short_path), batch, 5) == Ack(seq=1)
+        async with open_reader(example_settings(short_path)) as store:
+            totals = await store.totals(None, 0, 2_000_000_000)
+    assert totals.total == 2
+
+
+async def test_cycles_are_recorded(short_path: Path) -> None:
+    """They come with the batches, and health reads them."""
+    cycle = Cycle(
+        id="c1",
+        source="sample",
+        started_utc=time.time() - 10,
+        finished_utc=time.time(),
+        outcome="failed",
+        posts=0,
+        comments=0,
+        new=0,
+        memory_delta_mb=0.0,
+    )
+    async with living(Analyzer(example_settings(short_path), Pulse("analyzer"), WordEngine)):
+        await ask(door(short_path), Batch(seq=1, items=(), cycles=(cycle,)), 5)
+        async with open_reader(example_settings(short_path)) as store:
+            collections = await store.collections(time.time())
+    assert (collections.succeeded, collections.failed, collections.failed_last_hour) == (0, 1, 1)
+
+
+async def test_a_window_of_batches_is_acknowledged_cumulatively_and_in_order(short_path: Path) -> None:
+    """Batches that wait together are one group: one transaction, one acknowledgement."""
+    async with living(Analyzer(example_settings(short_path), Pulse("analyzer"), WordEngine)):
+        connection = await connect(door(short_path))
+        for seq in range(1, 31):
+            await connection.send(Batch(seq=seq, items=(example_item(seq),)))
+        acks = []
+        async with asyncio.timeout(5):
+            async for message in connection.messages():
+                assert isinstance(message, Ack)
+                acks.append(message.seq)
+                if message.seq == 30:
+                    break
+        await connection.close()
+    assert acks == sorted(acks)
+    assert len(acks) <= 30
+
+
+async def test_a_stop_finishes_and_acknowledges_the_group_in_hand(short_path: Path) -> None:
+    """Work that was begun is not thrown away, within the grace."""
+    begun = threading.Event()
+
+    class SlowEngine(WordEngine):
+        def score(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Outcome]:
+            begun.set()
+            time.sleep(0.3)  # a model works in its thread for that long
+            return super().score(texts, on_progress)
+
+    async with living(Analyzer(example_settings(short_path), Pulse("analyzer"), SlowEngine)) as stop:
+        connection = await connect(door(short_path))
+        await connection.send(Batch(seq=1, items=(example_item(1),)))
+        await asyncio.to_thread(begun.wait, 5)
+        stop.set()
+        async with asyncio.timeout(5):
+            assert await anext(connection.messages()) == Ack(seq=1)
+        await connection.close()
+    assert await stored(short_path, "t3_1") is not None
+
+
+async def test_a_model_that_cannot_be_loaded_ends_the_start_in_its_words(short_path: Path) -> None:
+    """And opens no door: nobody sends to an analyzer that can't score."""
+
+    def broken() -> Engine:
+        raise ModelError("the model is truncated")
+
+    with pytest.raises(ModelError, match="truncated"):
+        async with Analyzer(example_settings(short_path), Pulse("analyzer"), broken):
+            pass
+    assert not door(short_path).exists()
