@@ -1,0 +1,64 @@
+"""The application: every route, and what each request passes on its way to one.
+
+measure -> headers and CORS -> errors -> handler
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from api.admin import AdminRoutes
+from api.errors import tell_errors
+from api.health import HealthRoutes
+from api.metrics import MetricsRoutes
+from api.origins import decorate
+from api.page import PageRoutes
+from api.posts import PostRoutes
+from api.sentiment import SentimentRoutes
+from api.subreddits import SubredditRoutes
+from api.verdict import Limits
+
+if TYPE_CHECKING:
+    from agent.store.protocol import Reading
+    from api.version import Version
+    from api.vitals import Vitals
+    from ipc.life import Pulse
+    from ipc.settings import Settings
+
+#: No call here needs a body; this much is read of one. Chosen, not measured.
+MAX_BODY_BYTES: Final = 64 * 1024
+
+
+def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, version: Version) -> web.Application:
+    """Return the application."""
+    metrics = MetricsRoutes(store, vitals, pulse)
+    health = HealthRoutes(store, vitals, limits(settings), version)
+    groups = (
+        metrics,
+        health,
+        SentimentRoutes(store),
+        PostRoutes(store),
+        SubredditRoutes(store),
+        AdminRoutes(settings.folders.socket("collector"), settings.api.admin_token),
+        PageRoutes(store, health),
+    )
+    application = web.Application(
+        client_max_size=MAX_BODY_BYTES,
+        middlewares=(metrics.measure(), decorate(settings.api.api_cors_origins), tell_errors),
+    )
+    for group in groups:
+        application.add_routes(group.routes())
+    return application
+
+
+def limits(settings: Settings) -> Limits:
+    """Return what is still healthy, by the settings."""
+    return Limits(
+        memory_warning_mb=settings.watchdog.memory_warning_mb,
+        memory_limit_mb=settings.watchdog.memory_limit_mb,
+        freshness_minutes=settings.api.freshness_warning_minutes,
+        failed_collections=settings.api.failed_collections_warning,
+        silence_s=settings.watchdog.watchdog_hang_after_s,
+    )

@@ -1,0 +1,97 @@
+"""The API as a service for :mod:`ipc.life`: what is opened, in which order, and closed again."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final, Self
+
+from aiohttp import web
+
+from agent.store.choose import open_reader
+from api import version
+from api.application import build
+from api.vitals import Vitals
+from ipc import logs
+from ipc.errors import SettingsError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ipc.life import Pulse
+    from ipc.settings import Settings
+
+_log = logs.log(__name__)
+
+#: The part of the grace that requests in hand may use; the rest is for closing. Chosen, not measured.
+_SHARE_OF_GRACE: Final = 0.5
+#: An idle connection is kept this long. Chosen, not measured: above a page's refresh and a scrape's usual interval.
+_KEEP_ALIVE_S: Final = 75.0
+
+_IN_WORDS: Final = {
+    errno.EADDRINUSE: "is taken by another process: stop that one, or choose another API_PORT",
+    errno.EADDRNOTAVAIL: "is no address of this machine: choose another API_HOST",
+    errno.EACCES: "may not be used by this user: choose an API_PORT above 1023",
+}
+
+
+class ApiService:
+    """Serves HTTP until it is told to stop. Needs no other process: without them it tells what is in the store."""
+
+    def __init__(self, settings: Settings, pulse: Pulse) -> None:
+        self._settings = settings
+        self._pulse = pulse
+        self._store = open_reader(settings)
+        self._vitals = Vitals(settings.folders.socket("watchdog"))
+        self._open = AsyncExitStack()
+        #: Where it is served: host and port as the system gave them.
+        self.addresses: list[tuple[str, int]] = []
+
+    async def __aenter__(self) -> Self:
+        """Open the store, then the port.
+
+        Raises:
+            SettingsError: the port can't be had.
+
+        """
+        async with AsyncExitStack() as opening:
+            await opening.enter_async_context(self._store)
+            found = await asyncio.to_thread(version.find)
+            application = build(self._settings, self._store, self._vitals, self._pulse, found)
+            runner = web.AppRunner(
+                application,
+                access_log=None,
+                keepalive_timeout=_KEEP_ALIVE_S,
+                shutdown_timeout=self._settings.life.shutdown_grace_s * _SHARE_OF_GRACE,
+            )
+            await runner.setup()
+            opening.push_async_callback(runner.cleanup)
+            await self._listen(runner)
+            self._open = opening.pop_all()
+        return self
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        host, port = self._settings.api.api_host, self._settings.api.api_port
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            # A name that does not resolve is an OSError too, with a code of getaddrinfo's own.
+            reason = _IN_WORDS.get(error.errno or 0, f"can't be used: {error.strerror or error}")
+            raise SettingsError(f"the address {host}:{port} (API_HOST, API_PORT) {reason}") from error
+        self.addresses = [(address[0], address[1]) for address in runner.addresses]
+        self._pulse.waiting_for = "requests"
+        _log.info("Serving", addresses=", ".join(f"http://{at}:{on}" for at, on in self.addresses))
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Serve until ``stop``; requests in hand are finished when the port is closed."""
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(self._vitals.watch(), name="vitals")
+            await stop.wait()
+            watching.cancel()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Close the port, let requests in hand end, close the store."""
+        await self._open.__aexit__(kind, error, trace)
