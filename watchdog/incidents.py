@@ -1,0 +1,77 @@
+"""The incidents: what went wrong, once each, however often it happens again before it is over.
+
+An incident is open from its first verdict until its process has had no restart or crash for a
+whole period. While it is open the same fault of the same process is the same incident, which is
+what keeps a crash loop at one mail.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from ipc.messages import Incident
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: How many are kept for the report, the newest. Chosen, not measured.
+KEPT: Final = 50
+
+
+class Incidents:
+    """Those that are open, and the last that were."""
+
+    def __init__(self, incidents: Iterable[Incident] = (), untold: Iterable[str] = ()) -> None:
+        self._by_id = {incident.id: incident for incident in incidents}
+        #: Ids of incidents that no alert was raised for yet.
+        self.untold = set(untold)
+
+    def all(self) -> tuple[Incident, ...]:
+        """Return what is kept, oldest first."""
+        return tuple(self._by_id.values())
+
+    def opened(self, process: str) -> list[Incident]:
+        """Return the open incidents of ``process``."""
+        return [each for each in self._by_id.values() if each.process == process and each.closed_utc is None]
+
+    def open(self, process: str, kind: str, reason: str) -> Incident:
+        """Return the open incident of this process and kind, a new one where there is none."""
+        for incident in self.opened(process):
+            if incident.kind == kind:
+                return incident
+        now_utc = time.time()
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_utc)) + f"{int(now_utc % 1 * 1000):03d}"
+        incident = Incident(
+            id=f"{stamp}-{process}-{kind}",
+            process=process,
+            kind=kind,
+            opened_utc=now_utc,
+            closed_utc=None,
+            reason=reason,
+            action="in progress",
+        )
+        self._by_id[incident.id] = incident
+        self.untold.add(incident.id)
+        self._forget_old()
+        return incident
+
+    def acted(self, incident: Incident, action: str) -> Incident:
+        """Note what was done about it, the last time; return it as it is now."""
+        changed = replace(self._by_id.get(incident.id, incident), action=action)
+        self._by_id[incident.id] = changed
+        return changed
+
+    def close(self, process: str) -> list[Incident]:
+        """Close what is open of ``process``; return it, closed."""
+        closed = [replace(incident, closed_utc=time.time()) for incident in self.opened(process)]
+        self._by_id |= {incident.id: incident for incident in closed}
+        return closed
+
+    def _forget_old(self) -> None:
+        ended = [each.id for each in self._by_id.values() if each.closed_utc is not None]
+        for incident_id in ended[: max(0, len(self._by_id) - KEPT)]:
+            del self._by_id[incident_id]
+            self.untold.discard(incident_id)

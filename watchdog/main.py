@@ -1,0 +1,194 @@
+"""The watchdog's process: wires the parts, serves the door, tells systemd.
+
+It imports nothing of what it watches. What it must know after its own restart is in
+`watchdog.json`; that it is the only watchdog is certain because it holds the door.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from ipc import life, logs
+from ipc.channel import Connection, Door
+from ipc.errors import SentimentAgentError
+from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, StatusReport
+from watchdog import family
+from watchdog.alerts import Alerts
+from watchdog.clock import Clock
+from watchdog.control import Control
+from watchdog.journal import Journal
+from watchdog.looker import Looker
+from watchdog.mender import Mender
+from watchdog.notify import Notifier
+from watchdog.records import Verdict, limits_of
+from watchdog.registry import Registry
+from watchdog.rounds import LOOK_EVERY_S, Rounds
+from watchdog.supervisor import Supervisor
+from watchdog.watched import Watched
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from types import TracebackType
+
+    from ipc.life import Pulse
+    from ipc.settings import Settings
+
+_log = logs.log(__name__)
+
+#: The most that may lie between two rounds without being lost time: so many intervals, and not under a second.
+_LONGEST_STEP: Final = 4
+
+
+class OverLimit(SentimentAgentError):
+    """The watchdog itself holds too much memory: it ends, and supervisord starts it anew."""
+
+
+class Watchdog:
+    """The service that :func:`ipc.life.run` runs."""
+
+    def __init__(self, settings: Settings, pulse: Pulse) -> None:
+        self._settings = settings
+        self._pulse = pulse
+        interval_s = settings.watchdog.watchdog_interval_s
+        self._clock = Clock(time.monotonic(), max(1.0, _LONGEST_STEP * interval_s))
+        self._watched = {name: Watched(name, limits_of(name, settings.watchdog, settings.life)) for name in PROCESSES}
+        everybody = self._watched.values()
+        self._registry = Registry(self._now_s)
+        self._rounds = Rounds(everybody, self._registry, self._clock, self._act)
+        supervisor = Supervisor.of_environment(os.environ)
+        self._looker = Looker(supervisor, self._registry, everybody, self._rounds.hurry)
+        self._journal = Journal(settings.folders.state / "watchdog.json", everybody, self._now_s)
+        self._alerts = Alerts(settings.folders.state / "alerts", settings.mail)
+        self._mender = Mender(Control(supervisor), self._journal, self._alerts, self._registry) if supervisor else None
+        self._notifier = Notifier(os.environ)
+        self._door = Door(settings.folders.socket("watchdog"), (Beat, Status), self._answer)
+        self._tasks = asyncio.TaskGroup()
+        self._running: set[asyncio.Task[None]] = set()
+        self._began_s = time.monotonic()
+        self._made_at_s: float | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the door, which only one watchdog can, and take up what the last life left."""
+        await self._door.__aenter__()
+        left = await self._journal.load()
+        await self._alerts.load()
+        if not left.was_stopped and left.parent_pid == os.getppid():
+            self._journal.note_restart(
+                self._watched["watchdog"], "crashed", "the watchdog ended without being asked to"
+            )
+        if not self._settings.mail.smtp_host:
+            _log.warning("No mail server is set", alerts=self._alerts.words)
+        if self._mender is None:
+            _log.warning("No supervisord started this watchdog: it watches and tells, and restarts nobody")
+        await self._journal.save()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write down that this was a stop and no crash, when it was; close the door."""
+        try:
+            if kind is None:
+                await self._journal.save(was_stopped=True)
+            for each in self._watched.values():
+                each.detach()
+        finally:
+            await self._door.__aexit__(kind, error, trace)
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Make rounds, send alerts and measure families until ``stop`` is set."""
+        async with asyncio.TaskGroup() as self._tasks:
+            self._begin(self._make_rounds(), "rounds")
+            self._begin(self._alerts.run(), "alerts")
+            self._begin(self._measure_families(), "families")
+            if self._mender:
+                self._begin(self._mender.tell_left_over(self._watched), "alerts of the last life")
+            await stop.wait()
+            # An action under way may be left: what it has begun, supervisord or the next watchdog ends.
+            for task in self._running:
+                task.cancel()
+        await self._looker.look()
+        if self._looker.is_shutting_down:
+            self._notifier.stopping()
+
+    def report(self) -> StatusReport:
+        """Return all that is known, for the health answer and the status command."""
+        now_s = time.monotonic()
+        return StatusReport(
+            uptime_s=now_s - self._began_s,
+            round_age_s=None if self._made_at_s is None else now_s - self._made_at_s,
+            supervisor_answers=self._looker.answers,
+            alerts=self._alerts.words,
+            alerts_waiting=self._alerts.waiting,
+            processes=tuple(self._report(each) for each in self._watched.values()),
+            incidents=self._journal.incidents.all(),
+        )
+
+    def _now_s(self) -> float:
+        return self._clock.at(time.monotonic())
+
+    def _report(self, each: Watched) -> ProcessReport:
+        return each.report(self._now_s(), self._registry.last(each.name))
+
+    async def _answer(self, connection: Connection, message: AnyMessage) -> None:
+        if isinstance(message, Beat):
+            self._registry.take(message)
+        else:
+            await connection.send(self.report())
+
+    def _begin(self, job: Coroutine[Any, Any, None], name: str) -> None:
+        task = self._tasks.create_task(job, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _make_rounds(self) -> None:
+        look_every_s = min(LOOK_EVERY_S, self._notifier.interval_s or LOOK_EVERY_S)
+        with self._pulse.waiting("interval"):
+            while True:
+                has_looked = await self._rounds.make(self._looker, look_every_s)
+                self._made_at_s = time.monotonic()
+                self._pulse.progress += 1
+                self._pulse.gauges = {"alerts_waiting": self._alerts.waiting, "beats_ignored": self._registry.ignored}
+                if has_looked and self._looker.answers:
+                    self._notifier.round_made(self._watched.values(), self._registry)
+                await self._rounds.pause(self._settings.watchdog.watchdog_interval_s)
+
+    async def _measure_families(self) -> None:
+        while True:
+            held = {each.process.pid: each for each in self._watched.values() if each.process and each.is_alive}
+            added = await asyncio.to_thread(family.children_mb, list(held))
+            for pid, each in held.items():
+                if each.process and each.process.pid == pid:
+                    each.added_mb = added.get(pid, 0.0)
+            await asyncio.sleep(family.EVERY_S)
+
+    def _act(self, each: Watched, verdict: Verdict, old_pid: int) -> None:
+        """Begin what ``verdict`` asks for."""
+        if each.name == "watchdog":
+            if verdict.action == "restart":
+                each.is_being_mended = True
+                self._begin(self._end_myself(each, verdict), "end")
+        elif self._mender and verdict.action in {"recover", "release"}:
+            self._begin(self._mender.end(each, verdict), f"end of {each.name}'s quarantine")
+        elif self._mender:
+            each.is_being_mended = True
+            self._begin(self._mend(self._mender, each, verdict, old_pid), f"mending of {each.name}")
+
+    async def _mend(self, mender: Mender, each: Watched, verdict: Verdict, old_pid: int) -> None:
+        before = self._report(each)
+        mended = await mender.mend(each, verdict, old_pid)
+        self._rounds.hurry()
+        await mender.tell(each, mended, before)
+
+    async def _end_myself(self, each: Watched, verdict: Verdict) -> None:
+        self._journal.note_restart(each, "memory", verdict.reason)
+        await self._journal.save(was_stopped=True)
+        raise OverLimit(f"the watchdog's own {verdict.reason}: it ends, so that supervisord starts it anew")
+
+
+def main() -> int:
+    """Run the watchdog; return its exit status."""
+    return life.run("watchdog", Watchdog)

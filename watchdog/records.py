@@ -1,0 +1,155 @@
+"""What the watchdog's parts hand to each other: limits, a sample, a record, a verdict. Values only.
+
+Nothing here reads a clock or a file. Instants called ``*_s`` are on the watchdog's own clock
+(:mod:`watchdog.clock`), which stands still while the watchdog does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from ipc.messages import Beat
+
+if TYPE_CHECKING:
+    from ipc.settings import LifeSettings, WatchdogSettings
+
+#: A process for life: its pid and the clock tick at which it began. A pid alone may be used again.
+Identity = tuple[int, int]
+
+#: What ended, or should be ended.
+Cause = Literal["memory", "hung", "stuck", "crashed", "fatal", "settings"]
+
+#: ``stopped`` is the operator's doing; ``probing`` is a quarantined process on trial.
+VerdictName = Literal[
+    "not judged",
+    "stopped",
+    "ok",
+    "warning",
+    "strike",
+    "restart",
+    "crashed",
+    "quarantined",
+    "probing",
+    "recovered",
+]
+
+#: ``restart`` a living process; ``await`` the one that supervisord starts itself; ``start`` the one
+#: that it does not; ``stop`` or only ``hold`` what is quarantined; ``probe`` it; ``recover`` and
+#: ``release`` end a quarantine.
+Action = Literal["restart", "await", "start", "stop", "hold", "probe", "recover", "release"]
+
+#: A process that restarts itself: supervisord replaces it, nobody quarantines it.
+_NEVER: Final = 1_000_000_000
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The thresholds of one process."""
+
+    warning_mb: float
+    limit_mb: float
+    #: Bad samples in a row before a restart.
+    strikes: int = 2
+    hang_after_s: float = 10.0
+    stuck_after_s: float = 60.0
+    #: This many ends (restarts and crashes) within the period are a quarantine.
+    intensity: int = 5
+    period_s: float = 600.0
+    first_probe_s: float = 60.0
+    #: The delay between two probes doubles up to this. Chosen, not measured.
+    longest_probe_s: float = 3600.0
+    #: What a stop may take before SIGKILL: the process's own grace and a second to leave.
+    stop_s: float = 9.0
+    #: The same for a process that does not listen any more. Chosen, not measured.
+    short_stop_s: float = 1.0
+    #: A process that has not beaten yet is not judged before this age. Chosen: importing flair takes 5 to 8 s,
+    #: but beats begin before that.
+    start_grace_s: float = 5.0
+    #: A start may be silent (a model is loaded while the loop is blocked) for this long. Chosen, not measured.
+    start_limit_s: float = 120.0
+
+    @property
+    def settle_s(self) -> float:
+        """How long a probed process must be well: the pace of ends that is tolerated anyway."""
+        return self.period_s / self.intensity
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at one process. What could not be measured is None, and None is not guilty."""
+
+    at_s: float
+    #: supervisord's word; ``SHUTDOWN`` while it stops everything, ``ABSENT`` for a program that it does
+    #: not have, None when it did not answer.
+    supervisor: str | None
+    #: The living process; None when none lives or none could be examined.
+    identity: Identity | None = None
+    #: True when the process is known to have ended; False also when nobody knows.
+    is_gone: bool = False
+    exit_status: int | None = None
+    rss_mb: float | None = None
+    #: The kernel's letter: ``T`` stopped by a signal, ``t`` held by a debugger, ``D`` waiting for a disk, ...
+    run_state: str | None = None
+    beat: Beat | None = None
+    beat_age_s: float | None = None
+    #: The age of the watchdog's own beat, which comes through the same door: the proof that the door works.
+    own_beat_age_s: float | None = None
+
+
+class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that is left alone but for probes."""
+
+    reason: str
+    #: When the next probe is due, and the delay that led there.
+    probe_at_s: float
+    delay_s: float
+    #: False when supervisord itself had given up: then a ``STOPPED`` is the operator's.
+    is_ours: bool
+    is_probing: bool = False
+    probes: int = 0
+    #: Since when the probed process has been well.
+    well_since_s: float | None = None
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What the policy remembers of one process between two samples."""
+
+    identity: Identity | None = None
+    #: When this identity was first seen.
+    since_s: float = 0.0
+    strikes: int = 0
+    #: Since when the unit in hand has been past its deadline, and the progress counter then.
+    overdue_since_s: float | None = None
+    overdue_progress: int | None = None
+    #: Restarts and crashes within the period, oldest first.
+    ends_s: tuple[float, ...] = ()
+    quarantine: Quarantine | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy's word on one sample."""
+
+    name: VerdictName
+    #: Words with figures, for people.
+    reason: str
+    cause: Cause | None = None
+    action: Action | None = None
+    #: How long a stop may take before SIGKILL.
+    grace_s: float = 0.0
+
+
+def limits_of(process: str, settings: WatchdogSettings, life: LifeSettings) -> Limits:
+    """Return the limits of ``process``: the analyzer has its own memory, the watchdog is never quarantined."""
+    is_analyzer, is_self = process == "analyzer", process == "watchdog"
+    return Limits(
+        warning_mb=settings.analyzer_memory_warning_mb if is_analyzer else settings.memory_warning_mb,
+        limit_mb=settings.analyzer_memory_limit_mb if is_analyzer else settings.memory_limit_mb,
+        strikes=settings.watchdog_strikes,
+        # Three beats may be lost before silence means anything, whatever the interval.
+        hang_after_s=max(settings.watchdog_hang_after_s, 3 * life.beat_interval_s),
+        stuck_after_s=settings.watchdog_stuck_after_s,
+        intensity=_NEVER if is_self else settings.restart_intensity,
+        period_s=settings.restart_period_s,
+        first_probe_s=settings.quarantine_first_probe_s,
+        stop_s=life.shutdown_grace_s + 1,
+    )

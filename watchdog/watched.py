@@ -1,0 +1,112 @@
+"""One process under watch: all that is known of it at this moment, and the report of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ipc.messages import ProcessReport
+from watchdog.ledger import Remembered
+from watchdog.records import Limits, Record, Sample, Verdict
+from watchdog.sample import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from watchdog.registry import Heard
+    from watchdog.sample import Stat
+    from watchdog.supervisor import Program
+
+
+class Watched:
+    """Holds a process's handle, its last numbers, the policy's record and its last verdict."""
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self.name = name
+        self.limits = limits
+        self.record = Record()
+        self.history = Remembered()
+        self.verdict = Verdict(name="not judged", reason="not looked at yet")
+        #: supervisord's word, in the sense of :attr:`Sample.supervisor`.
+        self.supervisor_state: str | None = None
+        self.exit_status: int | None = None
+        self.process: Process | None = None
+        self.stat: Stat | None = None
+        #: What its children add; see :mod:`watchdog.family`.
+        self.added_mb = 0.0
+        #: True while an action is carried out: nobody judges it, and nobody begins a second one.
+        self.is_being_mended = False
+        #: What supervisord said before this moment (monotonic) is out of date.
+        self.not_before_s = 0.0
+
+    def told(self, state: str | None, program: Program | None) -> None:
+        """Take supervisord's word of it."""
+        self.supervisor_state = program.statename if program else state
+        self.exit_status = program.exitstatus if program else None
+
+    def attach(self, pid: int, on_death: Callable[[], None], parent: int | None) -> None:
+        """Hold process ``pid``, and no other; none at all for 0. Costs nothing while it is held already."""
+        if self.process and self.process.pid == pid and self.is_alive:
+            return
+        self.detach()
+        if pid:
+            self.process = Process.open(pid, on_death, parent)
+
+    def detach(self) -> None:
+        """Let go of the process."""
+        if self.process:
+            self.process.close()
+        self.process, self.stat, self.added_mb = None, None, 0.0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a living process is held."""
+        return self.process is not None and not self.process.died.is_set()
+
+    def is_out_of_date(self, looked_at_s: float) -> bool:
+        """Return whether something has happened since supervisord was asked, at ``looked_at_s`` (monotonic)."""
+        died_at_s = self.process.died_at_s if self.process else None
+        return self.not_before_s > looked_at_s or (died_at_s is not None and died_at_s > looked_at_s)
+
+    def sample(self, at_s: float, heard: Heard | None, own: Heard | None) -> Sample:
+        """Read the process and return what is known now; ``own`` is the watchdog's own last beat."""
+        self.stat = self.process.read() if self.process else None
+        known = self.record.identity
+        identity = self.process.identity if self.process and self.is_alive else None
+        return Sample(
+            at_s=at_s,
+            supervisor=self.supervisor_state,
+            identity=identity,
+            is_gone=known is not None and identity != known,
+            exit_status=self.exit_status,
+            rss_mb=self.memory_mb,
+            run_state=self.stat.run_state if self.stat else None,
+            beat=heard.beat if heard else None,
+            beat_age_s=at_s - heard.at_s if heard else None,
+            own_beat_age_s=at_s - own.at_s if own else None,
+        )
+
+    @property
+    def memory_mb(self) -> float | None:
+        """The memory of the process and its children at the last sample."""
+        return self.stat.rss_mb + self.added_mb if self.stat else None
+
+    def report(self, now_s: float, heard: Heard | None) -> ProcessReport:
+        """Return what is told of it; what was not measured is None."""
+        alive = self.process if self.is_alive else None
+        return ProcessReport(
+            process=self.name,
+            supervisor_state=self.supervisor_state,
+            pid=alive.pid if alive else None,
+            uptime_s=alive.uptime_s if alive else None,
+            memory_mb=self.memory_mb if alive else None,
+            cpu_percent=alive.cpu_percent if alive else None,
+            memory_warning_mb=self.limits.warning_mb,
+            memory_limit_mb=self.limits.limit_mb,
+            beat_age_s=now_s - heard.at_s if heard else None,
+            beat=heard.beat if heard else None,
+            verdict=self.verdict.name,
+            reason=self.verdict.reason,
+            restarts=self.history.restarts,
+            last_restart_utc=self.history.last_restart_utc,
+            last_restart_reason=self.history.last_restart_reason,
+        )
