@@ -161,12 +161,12 @@ class RedditSource:
 
     def _unavailable(self, error: Exception) -> SourceUnavailable:
         failure = self._failure(error)
-        retry_after_s = None
-        if failure.cause == "rate_limited":
-            told = self._requestor.header("retry-after") or self._requestor.header("x-ratelimit-reset")
-            retry_after_s = _number(told)
-            self._block(retry_after_s)
-        return SourceUnavailable(failure.sentence, failure.cause, retry_after_s)
+        if failure.cause != "rate_limited":
+            return SourceUnavailable(failure.sentence, failure.cause)
+        wait_s = _number(self._requestor.header("retry-after") or self._requestor.header("x-ratelimit-reset"))
+        self._block(wait_s)
+        told = "it did not say for how long" if wait_s is None else f"none for {wait_s:.0f} s more"
+        return SourceUnavailable(f"{failure.sentence}: {told}", failure.cause, wait_s)
 
     def _failure(self, error: Exception) -> Failure:
         if isinstance(error, asyncprawcore.OAuthException):
