@@ -128,7 +128,7 @@ class Collector:
             posts=tally.posts,
             comments=tally.comments,
             new=tally.new,
-            gaps=tally.gaps,
+            gaps=len(tally.with_gap),
             failures=tuple(tally.failures),
             memory_delta_mb=round((_rss_bytes() - memory_before) / _MEGABYTE, 2),
         )
@@ -156,7 +156,7 @@ class Collector:
                 page = await anext(pages, None)
             if page is None:
                 return
-            tally.add(page, await self._keep(stream, page))
+            tally.add(stream, page, await self._keep(stream, page))
             self._tell_page(stream, page)
 
     async def _keep(self, stream: str, page: Page) -> int:
@@ -222,16 +222,17 @@ class _Tally:
         self.posts = 0
         self.comments = 0
         self.new = 0
-        self.gaps = 0
+        self.with_gap: set[str] = set()
         self.rejected = 0
         self.failures: list[SubredditFailure] = []
 
-    def add(self, page: Page, new: int) -> None:
+    def add(self, stream: str, page: Page, new: int) -> None:
         posts = sum(item.kind == "post" for item in page.items)
         self.posts += posts
         self.comments += len(page.items) - posts
         self.new += new
-        self.gaps += page.gap
+        if page.gap:
+            self.with_gap.add(stream)
         self.rejected += page.rejected_count
 
 

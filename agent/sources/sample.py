@@ -2,8 +2,8 @@
 
 No line of it was written on Reddit, and its authors do not exist. The rows of ``sample.ndjson`` are played in
 an endless repetition: item ``k`` appears at ``anchor + k * step``, shifted towards the day, where the anchor
-lies a week before the first start and a step is such that the rows fill one week. So a first start finds a
-whole week, and later ones what has come since. Everything about item ``k`` follows from ``k`` and the anchor:
+lies a week before the first start and a step is such that the rows fill half a week. So a first start finds a
+whole week, and each later cycle what has come since: at least one item in the default interval, by night too. Everything about item ``k`` follows from ``k`` and the anchor:
 played twice, it is the same.
 """
 
@@ -29,6 +29,8 @@ _log = logs.log(__name__)
 
 STREAM: Final = "sample"
 WEEK_S: Final = 7 * 24 * 3600
+#: In which the rows are played once: with 343 rows an item at least every 24 minutes, below the interval of 30.
+ROUND_S: Final = WEEK_S / 2
 PAGE_ITEMS: Final = 256
 
 _DAY_S: Final = 24 * 3600
@@ -117,7 +119,7 @@ def _created(anchor_utc: int, k: int, row_count: int) -> int:
 
     The shift keeps the order, and a day's items within their day: its derivative is above -1, and it is 0 at midnight.
     """
-    even_s = anchor_utc + k * WEEK_S / row_count
+    even_s = anchor_utc + k * ROUND_S / row_count
     day = math.floor(even_s / _DAY_S)
     turn = (even_s / _DAY_S - day) * math.tau
     phase = math.pi - _PEAK_HOUR / 24 * math.tau
