@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from api.errors import Refused
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ipc.settings import Secret
 
 _FORWARDING: Final = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
+#: A name or address and perhaps a port (RFC 9110, 7.2); nothing else that a lenient parser might see in it.
+_HOST: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
 #: What browsers say of a request that a page of our own made, or the reader's hand (fetch.spec.whatwg.org).
 _OWN_FETCH_SITES: Final = frozenset({"same-origin", "none"})
 
@@ -67,12 +69,10 @@ def _is_forwarded(request: web.Request) -> bool:
 
 def _host_is_loopback(request: web.Request) -> bool:
     hosts = request.headers.getall("Host", [])
-    if len(hosts) != 1:
+    found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if found is None:
         return False
-    try:
-        name = urlsplit(f"//{hosts[0]}").hostname or ""
-    except ValueError:
-        return False
+    name = found["name"].strip("[]").lower()
     return name == "localhost" or _is_loopback(name)
 
 

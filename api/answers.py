@@ -55,10 +55,15 @@ class Stats(Answer, frozen=True, kw_only=True):
     source: str | None
 
 
-class TrendPoint(Statistics, frozen=True, kw_only=True):
-    """One bucket; the first and the last hold only what lies within the window."""
+class TrendPoint(Answer, frozen=True, kw_only=True):
+    """The statistics of one bucket; the first and the last hold only what lies within the window."""
 
     start: datetime
+    total: int
+    positive: int
+    negative: int
+    neutral: int
+    avg_sentiment: float | None
 
 
 class Trends(Answer, frozen=True, kw_only=True):

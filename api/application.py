@@ -60,5 +60,6 @@ def limits(settings: Settings) -> Limits:
         memory_limit_mb=settings.watchdog.memory_limit_mb,
         freshness_minutes=settings.api.freshness_warning_minutes,
         failed_collections=settings.api.failed_collections_warning,
-        silence_s=settings.watchdog.watchdog_hang_after_s,
+        # Never so short that a beat and the question after it can't be in time.
+        silence_s=max(settings.watchdog.watchdog_hang_after_s, 3 * settings.life.beat_interval_s),
     )

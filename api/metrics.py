@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
@@ -46,6 +46,8 @@ class MetricsRoutes:
         self._pulse = pulse
         # A registry of our own: the library's default one holds whatever any import put there.
         self._registry = CollectorRegistry()
+        # A second series beside each counter, with the time of its first count: nothing here reads it.
+        disable_created_metrics()  # type: ignore[no-untyped-call] # the library left it untyped
         self._system = SystemCollector(vitals)
         self._registry.register(self._system)
         self._requests = Counter(

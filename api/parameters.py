@@ -6,7 +6,7 @@ Unknown parameters are ignored, as the backend before this one did; of a paramet
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -72,7 +72,14 @@ def read(request: web.Request, kind: type[T]) -> T:
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        # msgspec ends its text with the path " - at `$.hours`".
-        reason, _, path = str(error).rpartition(" - at `$.")
-        detail = f"The parameter {path.rstrip('`')} is wrong: {reason[:1].lower()}{reason[1:]}."
-        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "wrong_parameter", detail) from error
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "wrong_parameter", _in_words(str(error), kind)) from error
+
+
+def _in_words(text: str, kind: type[Parameters]) -> str:
+    # msgspec ends its text with the path " - at `$.hours`".
+    reason, _, path = text.rpartition(" - at `$.")
+    name = path.rstrip("`")
+    field = next((field for field in msgspec.structs.fields(kind) if field.name == name), None)
+    if field is not None and get_origin(field.type) is Literal:
+        reason = f"expected one of {', '.join(get_args(field.type))}"
+    return f"The parameter {name} is wrong: {reason[:1].lower()}{reason[1:]}."

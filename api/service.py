@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final, Self
 
@@ -29,6 +30,11 @@ _SHARE_OF_GRACE: Final = 0.5
 #: An idle connection is kept this long. Chosen, not measured: above a page's refresh and a scrape's usual interval.
 _KEEP_ALIVE_S: Final = 75.0
 
+# aiohttp logs a traceback for each request that is no HTTP, which a port scan makes by the hundred. Errors of our own
+# handlers never come this far: the middleware has logged them.
+_protocol_log = logging.getLogger("api.protocol")
+_protocol_log.setLevel(logging.CRITICAL)
+
 _IN_WORDS: Final = {
     errno.EADDRINUSE: "is taken by another process: stop that one, or choose another API_PORT",
     errno.EADDRNOTAVAIL: "is no address of this machine: choose another API_HOST",
@@ -43,7 +49,7 @@ class ApiService:
         self._settings = settings
         self._pulse = pulse
         self._store = open_reader(settings)
-        self._vitals = Vitals(settings.folders.socket("watchdog"))
+        self._vitals = Vitals(settings.folders.socket("watchdog"), settings.life.beat_interval_s)
         self._open = AsyncExitStack()
         #: Where it is served: host and port as the system gave them.
         self.addresses: list[tuple[str, int]] = []
@@ -62,6 +68,7 @@ class ApiService:
             runner = web.AppRunner(
                 application,
                 access_log=None,
+                logger=_protocol_log,
                 keepalive_timeout=_KEEP_ALIVE_S,
                 shutdown_timeout=self._settings.life.shutdown_grace_s * _SHARE_OF_GRACE,
             )

@@ -1,7 +1,7 @@
 """What the API knows of the processes without asking anybody while a request waits.
 
-A side task measures the API itself and asks the watchdog, on an interval, and keeps the last of both with its age. It
-judges nothing: :mod:`api.verdict` does.
+A side task measures the API itself and asks the watchdog, as often as processes send beats, and keeps the last of both
+with its age. It judges nothing: :mod:`api.verdict` does.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from ipc.messages import Status, StatusReport
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Chosen: a health answer is at most this old, and the question costs both sides well under a millisecond.
-INTERVAL_S: Final = 1.0
 _ANSWER_S: Final = 1.0
 _BYTES_A_MB: Final = 1024 * 1024
 
@@ -28,7 +26,7 @@ _BYTES_A_MB: Final = 1024 * 1024
 class Vitals:
     """The last measurements, and when they were made."""
 
-    def __init__(self, watchdog: Path, interval_s: float = INTERVAL_S) -> None:
+    def __init__(self, watchdog: Path, interval_s: float) -> None:
         self._watchdog = watchdog
         self._interval_s = interval_s
         self._began_s = time.monotonic()
