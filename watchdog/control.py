@@ -59,6 +59,11 @@ class Control:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
 
+    @property
+    def supervisorctl(self) -> str:
+        """The command with which an operator reaches the same supervisord."""
+        return f"supervisorctl -s unix://{self._supervisor.socket}"
+
     async def restart(self, name: str, process: Process, grace_s: float) -> Outcome:
         """End ``process``, gracefully while ``grace_s`` lasts, and see that another takes its place.
 

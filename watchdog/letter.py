@@ -45,14 +45,18 @@ _HEADLINES: Final = {
 }
 
 
-def opened(incident: Incident, before: ProcessReport | None, ends: int, limits: Limits) -> Alert:
+def opened(incident: Incident, before: ProcessReport | None, ends: int, limits: Limits, supervisorctl: str) -> Alert:
     """Tell of a new incident and of what was done about it.
 
     ``before`` is how the process was then; None when that is not known any more (the watchdog itself was
-    restarted in between).
+    restarted in between). ``supervisorctl`` is the command with which an operator reaches supervisord.
     """
     headline = _HEADLINES.get(incident.kind, "{process} restarted").format(process=incident.process)
-    advice = _QUARANTINE_ADVICE if incident.kind == "quarantine" else _ADVICE
+    is_quarantine = incident.kind == "quarantine"
+    advice = _QUARANTINE_ADVICE if is_quarantine else _ADVICE
+    commands = [
+        (f"To {word}", f"{supervisorctl} {word} {incident.process}") for word in ("start", "stop") if is_quarantine
+    ]
     lines = [
         ("What", f"{headline}, on {platform.node()}"),
         ("Why", incident.reason),
@@ -60,8 +64,9 @@ def opened(incident: Incident, before: ProcessReport | None, ends: int, limits: 
         ("When", _when(incident.opened_utc)),
         ("As it was", _as_it_was(before) if before else "not known: the watchdog itself was restarted meanwhile"),
         ("Last beat", _last_beat(before) if before else "not known"),
-        ("So far", f"{ends} restarts and crashes of {incident.process} within {_span(limits.period_s)}"),
+        ("So far", _so_far(incident.process, ends, limits)),
         ("Now", advice.format(process=incident.process, period=_span(limits.period_s))),
+        *commands,
         ("Incident", incident.id),
     ]
     return _alert(incident.id, f"{headline}: {incident.reason}", lines, incident.opened_utc)
@@ -86,7 +91,7 @@ _ADVICE: Final = (
 )
 _QUARANTINE_ADVICE: Final = (
     "Read the log of {process}. It is started again by itself, ever more rarely, until it stays up, and then you are"
-    " told. `supervisorctl start {process}` does it at once, `supervisorctl stop {process}` after that ends it."
+    " told. To have it tried at once, start it; to have it left alone, start and stop it."
 )
 
 
@@ -97,7 +102,14 @@ def _alert(alert_id: str, subject: str, lines: list[tuple[str, str]], at_utc: fl
 
 def _paragraph(name: str, words: str) -> str:
     first, rest = f"{name:<{_COLUMN}}", " " * _COLUMN
+    if name.startswith("To "):  # a command, to be copied whole
+        return first + words
     return textwrap.fill(words, _WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def _so_far(process: str, ends: int, limits: Limits) -> str:
+    period = _span(limits.period_s)
+    return f"restarts and crashes of {process} within {period}: {ends}; at {limits.intensity} it is quarantined"
 
 
 def _as_it_was(before: ProcessReport) -> str:

@@ -154,7 +154,8 @@ class Mender:
         return f"ready {time.monotonic() - began_s:.1f} s after the verdict"
 
     async def _put(self, incident: Incident, before: ProcessReport | None, watched: Watched) -> None:
-        await self._alerts.put(letter.opened(incident, before, len(watched.record.ends_s), watched.limits))
+        ends = len(watched.record.ends_s)
+        await self._alerts.put(letter.opened(incident, before, ends, watched.limits, self._control.supervisorctl))
         self._journal.incidents.untold.discard(incident.id)
 
 

@@ -43,9 +43,10 @@ def judge(record: Record, sample: Sample, limits: Limits) -> Judged:
             overdue_since_s=None,
             overdue_progress=None,
         )
-    if has_ended and sample.supervisor not in _NOT_A_CRASH:
+    has_wrong_settings = sample.supervisor == "EXITED" and sample.exit_status == EX_CONFIG
+    if has_ended and not has_wrong_settings and sample.supervisor not in _NOT_A_CRASH:
         assert known is not None  # noqa: S101 - what has_ended says
-        return _crashed(record, sample, limits, f"process {known[0]} ended by itself{_status(sample)}")
+        return _crashed(record, sample, limits, f"process {known[0]} ended{_how(sample)}")
     return _BY_STATE.get(sample.supervisor, _not_judged)(record, sample, limits)
 
 
@@ -107,9 +108,9 @@ def _given_up(record: Record, sample: Sample, limits: Limits) -> Judged:
         return _until_probe(record, record.quarantine, sample, limits)
     if sample.supervisor == "FATAL":
         return _quarantined(record, sample, limits, _GAVE_UP)
-    if sample.exit_status == EX_CONFIG:
+    if sample.exit_status == EX_CONFIG:  # whatever its autorestart says, more often would help nobody
         return _quarantined(record, sample, limits, _BAD_SETTINGS)
-    reason = f"it ended{_status(sample)}, and supervisord does not start it again"
+    reason = f"it ended{_how(sample)}, and supervisord does not start it again"
     return _ended(record, sample, limits, Verdict(name="crashed", cause="crashed", reason=reason, action="start"))
 
 
@@ -218,7 +219,9 @@ def _later(quarantine: Quarantine, at_s: float, limits: Limits) -> Quarantine:
     return replace(quarantine, delay_s=delay_s, probe_at_s=at_s + delay_s, is_probing=False, well_since_s=None)
 
 
-def _status(sample: Sample) -> str:
+def _how(sample: Sample) -> str:
     if sample.supervisor != "EXITED" or sample.exit_status is None:
-        return ""
-    return " by a signal" if sample.exit_status < 0 else f" with status {sample.exit_status}"
+        return " without being asked to"
+    if sample.exit_status < 0:
+        return " by a signal that was not the watchdog's"
+    return f" with status {sample.exit_status}"

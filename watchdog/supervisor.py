@@ -65,7 +65,7 @@ class Supervisor:
     """A supervisord, by the path of its socket. Holds no connection: one call, one connection."""
 
     def __init__(self, socket: str, timeout_s: float = TIMEOUT_S) -> None:
-        self._socket = socket
+        self.socket = socket
         self._timeout_s = timeout_s
         self._full_names: dict[str, str] = {}
 
@@ -121,7 +121,7 @@ class Supervisor:
         return _result(answer)
 
     async def _exchange(self, request: bytes) -> bytes:
-        reader, writer = await asyncio.open_unix_connection(self._socket)
+        reader, writer = await asyncio.open_unix_connection(self.socket)
         try:
             writer.write(request)
             answer = b""

@@ -1,0 +1,196 @@
+"""A supervisord with the real watchdog and three victims, in a folder of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import psutil
+import pytest
+
+from ipc.channel import ask
+from ipc.errors import Unavailable
+from ipc.messages import ProcessReport, Status, StatusReport
+from watchdog.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BIN = Path(sys.executable).parent
+VICTIM = Path(__file__).parents[1] / "fakes" / "victim.py"
+VICTIMS = ("collector", "analyzer", "api")
+
+_HEAD = """
+[unix_http_server]
+file={home}/run/supervisor.sock
+chmod=0700
+[supervisord]
+nodaemon=true
+pidfile={home}/run/supervisord.pid
+logfile={home}/logs/supervisord.log
+childlogdir={home}/logs
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+_PROGRAM = """
+[program:{name}]
+command={command}
+autorestart={autorestart}
+exitcodes=78
+startsecs={startsecs}
+startretries=1
+stopwaitsecs=6
+redirect_stderr=true
+stdout_logfile={home}/logs/{name}.log
+"""
+
+#: Thresholds that a test reaches in seconds. A victim takes 30 MB at rest.
+QUICK = {
+    "BEAT_INTERVAL_S": "0.1",
+    "SHUTDOWN_GRACE_S": "2",
+    "WATCHDOG_INTERVAL_S": "0.1",
+    "WATCHDOG_HANG_AFTER_S": "1",
+    "WATCHDOG_STUCK_AFTER_S": "0.5",
+    "MEMORY_WARNING_MB": "100",
+    "MEMORY_LIMIT_MB": "150",
+    "ANALYZER_MEMORY_WARNING_MB": "100",
+    "ANALYZER_MEMORY_LIMIT_MB": "150",
+}
+
+
+class Tree:
+    """One such supervisord, and what its operator does and sees. An async context manager: it runs inside."""
+
+    def __init__(self, home: Path, *, startsecs: int = 0, autorestart: str = "unexpected", **settings: str) -> None:
+        self.home = home
+        self._startsecs = startsecs
+        self._autorestart = autorestart
+        self.environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")},
+            "SENTIMENTAGENT_HOME": str(home),
+            **QUICK,
+            **settings,
+        }
+        self.supervisor = Supervisor(str(home / "run" / "supervisor.sock"))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start it and wait until supervisord answers."""
+        for folder in ("run", "logs", "faults"):
+            (self.home / folder).mkdir(mode=0o700, exist_ok=True)
+        conf = self.home / "supervisord.conf"
+        conf.write_text(self._conf())
+        self._process = self._start(conf)
+        await self.until(self._answers, 10, "supervisord answers")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End every process that this tree started, by its pid."""
+        assert self._process is not None
+        mine = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]
+        for process in mine:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        psutil.wait_procs(mine, timeout=5)
+        self._process.wait(5)
+
+    def order(self, victim: str, word: str) -> None:
+        """Tell a victim what to do, now and after each of its restarts."""
+        (self.home / "faults" / victim).write_text(word)
+
+    async def report(self) -> StatusReport:
+        """Return what the watchdog knows; wait a little where it is not up."""
+        until_s = time.monotonic() + 10
+        while True:
+            try:
+                answer = await ask(self.home / "run" / "watchdog.sock", Status(), 2)
+            except Unavailable:
+                if time.monotonic() > until_s:
+                    pytest.fail(f"the watchdog does not answer\n{self.log()}")
+                await asyncio.sleep(0.05)
+            else:
+                assert isinstance(answer, StatusReport)
+                return answer
+
+    async def of(self, process: str) -> ProcessReport:
+        """Return what the watchdog knows of one process."""
+        report = await self.report()
+        return next(each for each in report.processes if each.process == process)
+
+    async def ready(self) -> dict[str, int]:
+        """Wait until all are judged to be well; return their pids."""
+
+        async def are_well() -> bool:
+            return all(each.verdict == "ok" and each.beat for each in (await self.report()).processes)
+
+        await self.until(are_well, 15, "all are well")
+        return {each.process: each.pid for each in (await self.report()).processes if each.pid}
+
+    async def until(self, claim: Callable[[], object], within_s: float, what: str) -> float:
+        """Wait until ``claim`` (sync or async) holds; return after how many seconds."""
+        began_s = time.monotonic()
+        while True:
+            held = claim()
+            if asyncio.iscoroutine(held):
+                held = await held
+            if held:
+                return time.monotonic() - began_s
+            if time.monotonic() - began_s > within_s:
+                pytest.fail(f"not within {within_s:g} s: {what}\n{self.log()}")
+            await asyncio.sleep(0.02)
+
+    async def replaced(self, process: str, pid: int, within_s: float) -> float:
+        """Wait until the watchdog reports another living pid than ``pid``; return after how many seconds."""
+
+        async def is_new() -> bool:
+            return (await self.of(process)).pid not in {None, pid}
+
+        return await self.until(is_new, within_s, f"{process} has another pid than {pid}")
+
+    async def stop_supervisord(self) -> None:
+        """Ask supervisord to stop everything, and wait for it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(self._process.wait, 20)
+
+    def log(self) -> str:
+        """Return what all of them logged."""
+        return "\n".join(
+            f"--- {path.name}\n{path.read_text()[-4000:]}" for path in sorted((self.home / "logs").iterdir())
+        )
+
+    def events(self) -> list[str]:
+        """Return the watchdog's log lines."""
+        return (self.home / "logs" / "watchdog.log").read_text().splitlines()
+
+    def _start(self, conf: Path) -> subprocess.Popen[bytes]:
+        with (self.home / "logs" / "out").open("ab") as out:
+            command = [str(BIN / "supervisord"), "-c", str(conf)]
+            return subprocess.Popen(command, env=self.environ, stdout=out, stderr=subprocess.STDOUT)
+
+    async def _answers(self) -> bool:
+        try:
+            return bool(await self.supervisor.programs())
+        except Unavailable:
+            return False
+
+    def _conf(self) -> str:
+        def program(name: str, command: str, startsecs: int) -> str:
+            return _PROGRAM.format(
+                name=name, command=command, startsecs=startsecs, autorestart=self._autorestart, home=self.home
+            )
+
+        victims = (
+            program(name, f"{sys.executable} {VICTIM} {name} {self.home}/faults", self._startsecs) for name in VICTIMS
+        )
+        return "".join(
+            [_HEAD.format(home=self.home), program("watchdog", f"{BIN}/sentimentagent-watchdog", 0), *victims]
+        )

@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec.structs import replace
+
+from ipc.messages import Beat
+from watchdog.policy import judge, settled
+from watchdog.records import Limits, Quarantine, Record, Sample, Verdict
+
+if TYPE_CHECKING:
+    from watchdog.records import Identity
+
+LIMITS = Limits(warning_mb=400, limit_mb=480, intensity=3, period_s=600, first_probe_s=60)
+OLD: Identity = (100, 1)
+NEW: Identity = (101, 2)
+#: Process 100 has been known for a quarter of an hour.
+KNOWN = Record(identity=OLD, since_s=0)
+AT_S = 900.0
+
+
+def beat(**changes: Any) -> Beat:  # noqa: ANN401 - any field of a beat
+    """Return a beat of a process that is ready, with ``changes``."""
+    well: dict[str, Any] = {
+        "process": "collector",
+        "pid": 100,
+        "state": "ready",
+        "uptime_s": 900.0,
+        "loop_lag_s": 0.0,
+        "progress": 7,
+        "waiting_for": "interval",
+    }
+    return Beat(**{**well, **changes})
+
+
+def sample(**changes: Any) -> Sample:  # noqa: ANN401 - any field of a sample
+    """Return a sample of process 100 being well, with ``changes``."""
+    well = Sample(
+        at_s=AT_S, supervisor="RUNNING", identity=OLD, rss_mb=87, beat=beat(), beat_age_s=0.4, own_beat_age_s=0.2
+    )
+    return replace(well, **changes)
+
+
+def gone(**changes: Any) -> Sample:  # noqa: ANN401 - any field of a sample
+    """Return a sample after process 100 has ended, with ``changes``."""
+    return sample(**{"identity": None, "is_gone": True, "rss_mb": None, "beat": None, "beat_age_s": None, **changes})
+
+
+def judge_all(samples: list[Sample], record: Record = KNOWN) -> tuple[list[Verdict], Record]:
+    """Judge one sample after the other; return the verdicts and the last record."""
+    verdicts = []
+    for each in samples:
+        verdict, record = judge(record, each, LIMITS)
+        verdicts.append(verdict)
+    return verdicts, record
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "reason"),
+    [
+        ({}, "ok", "memory 87 of 480 MB, beat 0.4 s ago"),
+        ({"rss_mb": None}, "ok", "memory not measured, beat 0.4 s ago"),
+        ({"rss_mb": 400}, "ok", "memory 400 of 480 MB, beat 0.4 s ago"),
+        ({"rss_mb": 401}, "warning", "memory 401 MB over the warning at 400 MB"),
+        ({"rss_mb": 480}, "warning", "memory 480 MB over the warning at 400 MB"),
+        ({"rss_mb": 481}, "strike", "memory 481 MB over 480 MB, strike 1 of 2"),
+        ({"beat_age_s": 10.0}, "ok", "memory 87 of 480 MB, beat 10.0 s ago"),
+        ({"beat_age_s": 10.1}, "restart", "no beat for 10.1 s, over 10 s"),
+        ({"beat_age_s": 11, "run_state": "T"}, "restart", "no beat for 11.0 s, over 10 s: stopped by a signal"),
+        ({"beat_age_s": 11, "run_state": "t"}, "not judged", "held by a debugger"),
+        ({"supervisor": "STARTING"}, "not judged", "starting"),
+        ({"supervisor": "STOPPING", "beat_age_s": 99}, "not judged", "being stopped"),
+        ({"supervisor": "SHUTDOWN", "beat_age_s": 99}, "not judged", "supervisord stops everything"),
+        ({"supervisor": "ABSENT"}, "not judged", "supervisord has no program of this name"),
+        ({"supervisor": "UNKNOWN"}, "not judged", "supervisord says UNKNOWN"),
+        ({"beat": beat(state="draining"), "rss_mb": 999}, "not judged", "stopping"),
+        ({"beat": beat(state="draining"), "beat_age_s": 11}, "restart", "no beat for 11.0 s, over 10 s"),
+        ({"beat": beat(state="paused"), "rss_mb": 481}, "strike", "memory 481 MB over 480 MB, strike 1 of 2"),
+        ({"identity": None, "rss_mb": None}, "not judged", "it can't be examined"),
+    ],
+)
+def test_one_sample_has_one_verdict_with_its_figures(changes: dict[str, Any], name: str, reason: str) -> None:
+    """The table of what a single look at a known process means."""
+    (verdict,), _ = judge_all([sample(**changes)])
+    assert (verdict.name, verdict.reason) == (name, reason)
+
+
+@pytest.mark.parametrize(
+    ("state", "age_s", "changes", "name"),
+    [
+        ("starting", 119.0, {"rss_mb": 999}, "not judged"),
+        ("starting", 119.0, {"beat_age_s": 60}, "not judged"),
+        ("starting", 121.0, {"rss_mb": 999}, "strike"),
+        ("starting", 150.0, {"beat_age_s": 121}, "restart"),
+        (None, 4.0, {"rss_mb": 999}, "not judged"),
+        (None, 6.0, {"rss_mb": 999}, "strike"),
+        (None, 119.0, {}, "ok"),
+        (None, 121.0, {}, "restart"),
+        ("ready", 0.1, {"rss_mb": 999}, "strike"),
+    ],
+)
+def test_a_starting_process_is_not_judged_for_its_time(
+    state: str | None, age_s: float, changes: dict[str, Any], name: str
+) -> None:
+    """Loading a model takes memory and blocks the loop; a start that never ends is a hang all the same."""
+    seen = {"beat": beat(state=state), "beat_age_s": 0.1} if state else {"beat": None, "beat_age_s": None}
+    (verdict,), _ = judge_all([sample(**{**seen, **changes})], replace(KNOWN, since_s=AT_S - age_s))
+    assert verdict.name == name
+
+
+def test_memory_over_the_limit_restarts_only_after_strikes_in_a_row() -> None:
+    """One clean sample clears them, and so does one that could not be read: unreadable is not guilty."""
+    over, fine, unread = sample(rss_mb=500), sample(), sample(rss_mb=None)
+    verdicts, _ = judge_all([over, fine, over, unread, over, over])
+    assert [verdict.name for verdict in verdicts] == ["strike", "ok", "strike", "ok", "strike", "restart"]
+    assert (verdicts[-1].cause, verdicts[-1].action) == ("memory", "restart")
+    assert verdicts[-1].grace_s == LIMITS.stop_s
+
+
+def test_a_peak_of_before_condemns_nobody() -> None:
+    """The limit is on what is held now, so a process that gave its memory back is well."""
+    verdicts, record = judge_all([sample(rss_mb=500), sample(rss_mb=90)])
+    assert verdicts[-1].name == "ok"
+    assert record.strikes == 0
+
+
+def test_a_hang_gets_a_short_grace_and_a_stopped_process_none() -> None:
+    """A blocked loop hears no SIGTERM and a stopped process takes none, so waiting is time lost."""
+    (hung,), _ = judge_all([sample(beat_age_s=11)])
+    (stopped,), _ = judge_all([sample(beat_age_s=11, run_state="T")])
+    assert (hung.grace_s, stopped.grace_s) == (LIMITS.short_stop_s, 0)
+
+
+@pytest.mark.parametrize("own_beat_age_s", [None, 5.0, 30.0])
+def test_silence_is_no_hang_while_the_watchdogs_own_beat_is_late(own_beat_age_s: float | None) -> None:
+    """All beats come through one door: when the watchdog's own do not, the fault is on this side."""
+    (verdict,), _ = judge_all([sample(beat_age_s=60, own_beat_age_s=own_beat_age_s)])
+    assert verdict.name == "ok"
+
+
+def test_a_beating_process_with_a_dead_worker_is_stuck() -> None:
+    """The loop turns while the unit in hand is past its deadline: beats alone do not prove work."""
+    late = beat(waiting_for=None, unit="batch", unit_due_s=-1.0)
+    verdicts, _ = judge_all([sample(beat=late, at_s=AT_S + s) for s in (0, 60, 61)])
+    assert [verdict.name for verdict in verdicts] == ["ok", "ok", "restart"]
+    assert verdicts[-1].reason == "unit 'batch' is 61 s past its deadline, over 60 s"
+    assert verdicts[-1].cause == "stuck"
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        beat(waiting_for=None, unit="batch", unit_due_s=-9.0, progress=8),
+        beat(waiting_for="analyzer", unit="batch", unit_due_s=-9.0),
+        beat(waiting_for=None, unit=None),
+        beat(waiting_for=None, unit="batch", unit_due_s=3.0),
+    ],
+    ids=["it moved on", "it waits for another", "it ended", "it has time again"],
+)
+def test_slow_work_is_not_stuck(second: Beat) -> None:
+    """Whatever shows that the work moves, or that another one is waited for, begins the count anew."""
+    late = beat(waiting_for=None, unit="batch", unit_due_s=-1.0)
+    samples = [sample(beat=late), sample(beat=second, at_s=AT_S + 50), sample(beat=late, at_s=AT_S + 100)]
+    assert [verdict.name for verdict in judge_all(samples)[0]] == ["ok", "ok", "ok"]
+
+
+def test_a_deadline_that_ran_out_while_all_were_suspended_is_not_stuck_at_once() -> None:
+    """After five minutes of suspend every deadline is over; only what stays so while we watch counts."""
+    (verdict,), _ = judge_all([sample(beat=beat(waiting_for=None, unit="batch", unit_due_s=-300.0))])
+    assert verdict.name == "ok"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"supervisor": "RUNNING"}, "process 100 ended without being asked to"),
+        ({"supervisor": "EXITED", "exit_status": 3}, "process 100 ended with status 3"),
+        ({"supervisor": "EXITED", "exit_status": -1}, "process 100 ended by a signal that was not the watchdog's"),
+        ({"supervisor": "BACKOFF"}, "process 100 ended without being asked to"),
+        ({"supervisor": "STARTING", "identity": NEW}, "process 100 ended without being asked to"),
+    ],
+)
+def test_an_end_that_nobody_asked_for_is_a_crash(changes: dict[str, Any], reason: str) -> None:
+    """Whatever supervisord has made of it by the time it is asked."""
+    (verdict,), record = judge_all([gone(**changes)])
+    assert (verdict.name, verdict.action, verdict.reason) == ("crashed", "await", reason)
+    assert record.ends_s == (AT_S,)
+
+
+@pytest.mark.parametrize("state", ["STOPPING", "STOPPED"])
+def test_an_operators_stop_is_respected_and_not_taken_for_a_crash(state: str) -> None:
+    """Nothing is counted and nothing is done, now or later, until somebody starts it."""
+    verdicts, record = judge_all([gone(supervisor=state), gone(supervisor="STOPPED", at_s=AT_S + 9999)])
+    assert verdicts[-1].reason == "stopped by an operator or never started: left alone"
+    assert [verdict.action for verdict in verdicts] == [None, None]
+    assert record.ends_s == ()
+
+
+@pytest.mark.parametrize("state", ["SHUTDOWN", "ABSENT", None])
+def test_ends_that_nobody_can_explain_count_for_nobody(state: str | None) -> None:
+    """While supervisord stops everything, or does not answer, a death is not held against the process."""
+    (verdict,), record = judge_all([gone(supervisor=state)])
+    assert verdict.action is None
+    assert record.ends_s == ()
+
+
+def test_a_reused_pid_is_another_process() -> None:
+    """Pid and start time together are the identity: the successor inherits no strike."""
+    (_, verdict), record = judge_all([sample(rss_mb=500), sample(rss_mb=500, identity=(100, 999), is_gone=True)])
+    assert verdict.name == "crashed"
+    assert (record.identity, record.strikes) == ((100, 999), 0)
+
+
+def test_restarts_and_crashes_together_lead_to_quarantine() -> None:
+    """Memory restarts count too: otherwise a leak restarts for ever."""
+    record = replace(KNOWN, ends_s=(AT_S - 500, AT_S - 10))
+    verdicts, record = judge_all([sample(rss_mb=500), sample(rss_mb=500)], record)
+    assert (verdicts[-1].name, verdicts[-1].cause, verdicts[-1].action) == ("quarantined", "memory", "stop")
+    assert verdicts[-1].reason == (
+        "memory 500 MB over 480 MB; restart or crash no. 3 within 600 s; a first probe follows in 60 s"
+    )
+    assert record.quarantine
+
+
+def test_ends_of_long_ago_are_forgotten() -> None:
+    """Only what happened within the period counts."""
+    verdicts, record = judge_all([sample(beat_age_s=11)], replace(KNOWN, ends_s=(AT_S - 601, AT_S - 600)))
+    assert verdicts[0].name == "restart"
+    assert record.ends_s == (AT_S,)
+
+
+def quarantine(**changes: Any) -> Quarantine:  # noqa: ANN401 - any field of a quarantine
+    """Return a quarantine that has just begun, with ``changes``."""
+    return replace(Quarantine(reason="it crashed", probe_at_s=AT_S + 60, delay_s=60, is_ours=True), **changes)
+
+
+def test_a_quarantined_process_is_probed_ever_more_rarely() -> None:
+    """Each failed probe doubles the delay, up to an hour."""
+    record = Record(quarantine=quarantine())
+    delays = []
+    at_s = AT_S
+    for _ in range(8):
+        assert record.quarantine
+        at_s = record.quarantine.probe_at_s
+        early, record = judge(record, gone(supervisor="STOPPED", at_s=at_s - 1), LIMITS)
+        assert early.name == "quarantined"
+        probe, record = judge(record, gone(supervisor="STOPPED", at_s=at_s), LIMITS)
+        assert (probe.name, probe.action) == ("probing", "probe")
+        _, record = judge(record, sample(at_s=at_s), LIMITS)
+        failed, record = judge(record, gone(supervisor="EXITED", exit_status=1, at_s=at_s), LIMITS)
+        assert (failed.name, failed.action, failed.cause) == ("quarantined", "stop", None)
+        assert record.quarantine
+        delays.append(record.quarantine.delay_s)
+    assert delays == [120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+def test_a_probed_process_that_stays_well_is_recovered() -> None:
+    """It must hold out at the pace of ends that is tolerated anyway: 600 s by 3."""
+    record = replace(KNOWN, ends_s=(AT_S, AT_S), quarantine=quarantine(is_probing=True, probes=1))
+    verdicts, record = judge_all([sample(at_s=AT_S + s) for s in (0, 199, 200)], record)
+    assert [verdict.name for verdict in verdicts] == ["probing", "probing", "recovered"]
+    assert verdicts[1].reason == "probe 1: well for 199 s of 200 s; memory 87 of 480 MB, beat 0.4 s ago"
+    assert verdicts[-1].action == "recover"
+    assert (record.quarantine, record.ends_s) == (None, ())
+
+
+def test_a_probed_process_that_hangs_again_fails_its_probe() -> None:
+    """On trial any fault leads back, without a new incident."""
+    record = replace(KNOWN, quarantine=quarantine(is_probing=True, probes=1))
+    (verdict,), record = judge_all([sample(beat_age_s=11)], record)
+    assert (verdict.name, verdict.action, verdict.cause) == ("quarantined", "stop", None)
+    assert verdict.reason == "probe 1 failed: no beat for 11.0 s, over 10 s; the next one follows in 120 s"
+    assert record.quarantine
+    assert not record.quarantine.is_probing
+
+
+def test_an_operator_who_stops_a_probed_process_ends_the_quarantine() -> None:
+    """What was started again and is stopped now was stopped by somebody else."""
+    (verdict,), record = judge_all([gone(supervisor="STOPPED")], Record(quarantine=quarantine(is_probing=True)))
+    assert (verdict.name, verdict.action) == ("stopped", "release")
+    assert record.quarantine is None
+
+
+def test_an_operator_who_starts_a_quarantined_process_has_it_probed() -> None:
+    """A start by hand is as good as a probe: it is judged, and not stopped."""
+    verdicts, record = judge_all([sample()], replace(KNOWN, quarantine=quarantine()))
+    assert (verdicts[0].name, verdicts[0].action) == ("probing", None)
+    assert record.quarantine
+    assert record.quarantine.is_probing
+
+
+def test_fatal_is_left_by_probes_and_not_for_ever() -> None:
+    """By itself supervisord never leaves FATAL."""
+    verdicts, record = judge_all([gone(supervisor="FATAL"), gone(supervisor="FATAL", at_s=AT_S + 60)], Record())
+    assert [(verdict.name, verdict.action) for verdict in verdicts] == [("quarantined", "hold"), ("probing", "probe")]
+    again, record = judge(record, gone(supervisor="FATAL", at_s=AT_S + 70), LIMITS)
+    assert (again.name, again.action) == ("quarantined", "hold")
+    stopped, _ = judge(record, gone(supervisor="STOPPED", at_s=AT_S + 75), LIMITS)
+    assert stopped.action == "release", "nobody but an operator stops what supervisord had given up"
+
+
+def test_wrong_settings_are_not_started_again_and_again() -> None:
+    """Status 78 says that only the operator can mend it."""
+    (verdict,), record = judge_all([gone(supervisor="EXITED", exit_status=78)])
+    assert (verdict.name, verdict.cause, verdict.action) == ("quarantined", "settings", "hold")
+    assert record.quarantine
+
+
+def test_what_supervisord_leaves_ended_is_started() -> None:
+    """A process that ended as expected while the watchdog was away must not stay down."""
+    (verdict,), _ = judge_all([gone(supervisor="EXITED", exit_status=0)], Record())
+    assert (verdict.name, verdict.action) == ("crashed", "start")
+    assert verdict.reason == "it ended with status 0, and supervisord does not start it again"
+
+
+def test_without_supervisord_faults_are_told_and_nothing_is_done() -> None:
+    """Under honcho, or while supervisord hangs, a restart is not possible."""
+    verdicts, record = judge_all([sample(supervisor=None, rss_mb=500) for _ in range(3)])
+    assert [verdict.action for verdict in verdicts] == [None, None, None]
+    assert verdicts[-1].name == "warning"
+    assert verdicts[-1].reason == ("memory 500 MB over 480 MB; supervisord does not answer, so nothing restarts it")
+    assert record.ends_s == ()
+
+
+def test_after_an_action_the_successor_is_new_and_not_a_crash() -> None:
+    """The restart was counted with its verdict, so the old process's end is not counted again."""
+    (_, verdict), record = judge_all([sample(rss_mb=500), sample(rss_mb=500)])
+    assert verdict.action == "restart"
+    record = settled(record, "restart", is_done=True, at_s=AT_S + 1, limits=LIMITS)
+    verdict, record = judge(record, sample(identity=NEW, at_s=AT_S + 2), LIMITS)
+    assert verdict.name == "ok"
+    assert record.ends_s == (AT_S,)
+
+
+def test_a_probe_that_could_not_be_started_is_not_taken_for_an_operators_stop() -> None:
+    """The program is STOPPED as before; the next probe comes later."""
+    record = Record(quarantine=quarantine(is_probing=True, probes=1))
+    record = settled(record, "probe", is_done=False, at_s=AT_S, limits=LIMITS)
+    verdict, _ = judge(record, gone(supervisor="STOPPED", at_s=AT_S + 1), LIMITS)
+    assert (verdict.name, verdict.reason) == ("quarantined", "it crashed; the next probe follows in 119 s")
