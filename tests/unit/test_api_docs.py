@@ -1,0 +1,50 @@
+"""docs/api.md names what is served, and the fields that are answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agent.store.choose import open_reader
+from api import answers, health
+from api.application import build
+from api.version import Version
+from api.vitals import Vitals
+from ipc.life import Pulse
+from ipc.settings import load
+
+TEXT = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+
+
+def test_every_route_is_documented(tmp_path: Path) -> None:
+    """A path that is served and not told, or told and not served, would surprise somebody."""
+    settings = load({"SENTIMENTAGENT_HOME": str(tmp_path)})
+    vitals = Vitals(tmp_path / "none.sock", 1.0)
+    application = build(settings, open_reader(settings), vitals, Pulse("api"), Version("0", None))
+    served = {resource.canonical.removeprefix("/api/v1") for resource in application.router.resources()}
+    assert served
+    assert not [path for path in served - {"/static/{name}"} if f"`{path}`" not in TEXT]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        answers.Stats,
+        answers.Statistics,
+        answers.Trends,
+        answers.Post,
+        answers.Subreddits,
+        answers.Triggered,
+        health.Health,
+        health.OwnProcess,
+        health.Application,
+        health.Database,
+        health.ProcessHealth,
+        health.WatchdogHealth,
+    ],
+)
+def test_every_field_is_documented(kind: type[msgspec.Struct]) -> None:
+    """Each field of each answer stands in the page by its name."""
+    assert not [field.name for field in msgspec.structs.fields(kind) if f"`{field.name}`" not in TEXT]
