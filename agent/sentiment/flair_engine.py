@@ -175,7 +175,7 @@ class EmbeddedModel:
     def run(self, rows: Sequence[Sequence[int]]) -> list[Probabilities]:
         """Score token ids. Nothing is kept: no gradients, no embeddings."""
         lengths = torch.tensor([len(row) for row in rows])
-        longest = int(lengths.max())
+        longest = batching.padded(int(lengths.max()))
         ids = torch.tensor([[*row, *([0] * (longest - len(row)))] for row in rows])
         mask = (torch.arange(longest) < lengths.unsqueeze(1)).long()
         with torch.inference_mode():

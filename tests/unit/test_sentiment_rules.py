@@ -31,7 +31,7 @@ from agent.sentiment.rules import clean, has_words, pieces, prepare
         ("", "\U0001f602\U0001f602\U0001f602", "emoji", "laughing"),
         ("\U0001f44d\U0001f3fd", "", "emoji", "thumbs up good"),
         ("", "Привет, как дела?", "not_english", None),
-        ("", "这个更新太糟糕了", "not_english", None),,
+        ("", "这个更新太糟糕了", "not_english", None),
         ("", "ひどい update", "body_only", "ひどい update"),
         ("Me gusta mucho", "", "title_only", "Me gusta mucho"),
         ("", "naïve café Ünïcödé", "body_only", "naïve café Ünïcödé"),
