@@ -60,6 +60,8 @@ class Connection:
             WireError: the peer stopped reading, or is gone.
 
         """
+        if self._writer.is_closing():  # uvloop's transport would raise a RuntimeError
+            raise WireError("the peer is gone")
         self._writer.write(frame(encode(message)))
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):

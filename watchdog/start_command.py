@@ -129,4 +129,7 @@ def _become_supervisord(settings: Settings, conf: Path) -> None:
     announcer = [programs / "sentimentagent", "status", "--wait", "120"]
     subprocess.Popen(announcer, env=environment, stdin=subprocess.DEVNULL)
     sys.stdout.flush()
-    os.execve(programs / "supervisord", ["supervisord", "--nodaemon", "-c", os.fspath(conf)], environment)  # noqa: S606
+    # supervisord warns a root user that it keeps root's rights unless that is said to be meant.
+    as_root = ["--user", "root"] if os.geteuid() == 0 else []
+    command = ["supervisord", "--nodaemon", "-c", os.fspath(conf), *as_root]
+    os.execve(programs / "supervisord", command, environment)  # noqa: S606 - becoming it is the point

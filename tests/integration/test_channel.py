@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 
 from ipc import channel
 from ipc.channel import Connection, Door, ask, connect, connections
@@ -16,6 +17,7 @@ from ipc.framing import frame
 from ipc.messages import Ack, AnyMessage, Batch, Collect, CycleStarted, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
 
@@ -209,3 +211,32 @@ async def test_a_failing_handler_ends_its_owner(path: Path) -> None:
             await asyncio.sleep(5)
     assert caught.value.subgroup(ZeroDivisionError) is not None
     assert not path.exists()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_sending_to_a_peer_that_is_gone_is_a_wire_error(
+    path: Path, run: Callable[[Coroutine[object, None, None]], None]
+) -> None:
+    """With uvloop it was a RuntimeError: to acknowledge to a collector that had just been killed ended the analyzer."""
+    held: list[Connection] = []
+    outcomes: list[WireError] = []
+
+    async def hold(connection: Connection, _message: AnyMessage) -> None:
+        held.append(connection)
+
+    async def scene() -> None:
+        async with Door(path, Batch, hold):
+            peer = await connect(path)
+            await peer.send(Batch(seq=1, items=()))
+            while not held:
+                await asyncio.sleep(0.01)
+            await peer.close()
+            for _ in range(5):
+                await asyncio.sleep(0.05)
+                try:
+                    await held[0].send(Ack(seq=1))
+                except WireError as error:
+                    outcomes.append(error)
+
+    run(scene())
+    assert outcomes
