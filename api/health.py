@@ -188,7 +188,7 @@ def _notes(facts: Facts) -> list[str]:
     if contents is not None and contents.set_aside:
         notes.append(f"{contents.set_aside} items could not be scored and are kept aside")
     if report is not None and report.alerts != "mail":
-        notes.append(f"alerts leave this machine for nobody: {report.alerts}")
+        notes.append(f"alerts reach nobody: {report.alerts}")
     return notes
 
 

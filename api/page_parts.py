@@ -160,7 +160,7 @@ def _process(name: str, each: ProcessHealth | None) -> Html:
         return fill('<li class="unknown"><strong>{name}</strong> not known</li>', name=name)
     state = each.state or (each.supervisor_state or "not known").lower()
     memory = "" if each.memory_mb is None else f", {each.memory_mb:.0f} MB"
-    restarts = f", {each.restarts} restarts" if each.restarts != 1 else ", 1 restart"
+    restarts = f", {_counted(each.restarts, 'restart')}" if each.restarts else ""
     kind = "well" if each.verdict in {"ok", "not judged"} else "ill"
     return fill(
         '<li class="{kind}"><strong>{name}</strong> {facts}</li>',

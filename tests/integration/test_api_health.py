@@ -92,7 +92,7 @@ async def test_what_ails_a_process_is_told_and_where_alerts_go(api: RunningApi, 
     health = await until(api, lambda health: health["status"] == "degraded")
     assert health["reasons"] == ["collector is down (FATAL): crashed five times"]
     assert [incident["reason"] for incident in health["watchdog"]["incidents"]] == ["crashes"]
-    assert health["notes"] == ["alerts leave this machine for nobody: no SMTP_HOST is set"]
+    assert health["notes"] == ["alerts reach nobody: no SMTP_HOST is set"]
     metrics = await (await api.ask("GET", "/metrics")).text()
     assert 'sentimentagent_process_up{process="collector"} 0.0' in metrics
     assert 'sentimentagent_process_memory_bytes{process="analyzer"} 8.388608e+07' in metrics
