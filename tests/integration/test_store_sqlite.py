@@ -1,5 +1,5 @@
 """What SQLite's own files can suffer: a killed writer, a strange file, a lock, damage, a full disk, a replaced file."""
-# ruff: noqa: ASYNC220, ASYNC240 - a test that waits for a file or a process has nothing else to do meanwhile
+# ruff: noqa: ASYNC220 - a test that waits for a process has nothing else to do meanwhile
 
 from __future__ import annotations
 
