@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from ipc.messages import Item
+from ipc.messages import Item, SubredditFailure
 
 Sentiment = Literal["positive", "neutral", "negative"]
 
@@ -80,6 +80,8 @@ class Collections(msgspec.Struct, frozen=True, kw_only=True):
     succeeded: int
     failed: int
     failed_last_hour: int
+    #: What could not be read in the last cycle: missing is not the same as quiet.
+    last_failures: tuple[SubredditFailure, ...] = ()
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):

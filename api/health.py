@@ -15,6 +15,7 @@ from api.verdict import Facts, HealthStatus, Limits, Verdict, judge
 from ipc.messages import PROCESSES, Incident, ProcessReport
 
 if TYPE_CHECKING:
+    from agent.records import Collections
     from agent.store.protocol import Reading
     from api.version import Version
     from api.vitals import Vitals
@@ -31,6 +32,14 @@ class OwnProcess(Answer, frozen=True, kw_only=True):
     pid: int
 
 
+class FailingSubreddit(Answer, frozen=True, kw_only=True):
+    """A subreddit that the last collection could not read: its silence means nothing."""
+
+    subreddit: str
+    cause: str
+    detail: str
+
+
 class Application(Answer, frozen=True, kw_only=True):
     """What the collections brought."""
 
@@ -40,6 +49,7 @@ class Application(Answer, frozen=True, kw_only=True):
     collections_failed_last_hour: int | None
     #: How old the newest stored item is, by when it was collected.
     data_freshness_minutes: float | None
+    failing_subreddits: list[FailingSubreddit] | None
 
 
 class Database(Answer, frozen=True, kw_only=True):
@@ -187,6 +197,10 @@ def _notes(facts: Facts) -> list[str]:
         notes.append("the store is empty: nothing has been collected and scored yet")
     if contents is not None and contents.set_aside:
         notes.append(f"{contents.set_aside} items could not be scored and are kept aside")
+    collections = facts.store.collections
+    if collections is not None and collections.last_failures:
+        failing = ", ".join(f"{each.subreddit} ({each.cause})" for each in collections.last_failures)
+        notes.append(f"the last collection could not read {failing}")
     if report is not None and report.alerts != "mail":
         notes.append(f"alerts reach nobody: {report.alerts}")
     return notes
@@ -201,7 +215,14 @@ def _application(facts: Facts) -> Application:
         collections_failed=found.failed if found else None,
         collections_failed_last_hour=found.failed_last_hour if found else None,
         data_freshness_minutes=rounded(facts.freshness_minutes, 1),
+        failing_subreddits=_failing(found) if found else None,
     )
+
+
+def _failing(found: Collections) -> list[FailingSubreddit]:
+    return [
+        FailingSubreddit(subreddit=each.subreddit, cause=each.cause, detail=each.detail) for each in found.last_failures
+    ]
 
 
 def _database(store: StoreCheck, engine: str) -> Database:

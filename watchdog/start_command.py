@@ -126,7 +126,7 @@ def _become_supervisord(settings: Settings, conf: Path) -> None:
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
     # Tells the operator when all is ready; ends by itself, and with supervisord.
-    announcer = [programs / "sentimentagent", "status", "--wait", "120"]
+    announcer = [str(programs / "sentimentagent"), "status", "--wait", "120"]
     subprocess.Popen(announcer, env=environment, stdin=subprocess.DEVNULL)
     sys.stdout.flush()
     # supervisord warns a root user that it keeps root's rights unless that is said to be meant.

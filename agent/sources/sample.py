@@ -3,8 +3,8 @@
 No line of it was written on Reddit, and its authors do not exist. The rows of ``sample.ndjson`` are played in
 an endless repetition: item ``k`` appears at ``anchor + k * step``, shifted towards the day, where the anchor
 lies a week before the first start and a step is such that the rows fill half a week. So a first start finds a
-whole week, and each later cycle what has come since: at least one item in the default interval, by night too. Everything about item ``k`` follows from ``k`` and the anchor:
-played twice, it is the same.
+whole week, and each later cycle what has come since: at least one item in the default interval, by night too.
+Everything about item ``k`` follows from ``k`` and the anchor: played twice, it is the same.
 """
 
 from __future__ import annotations

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from agent.records import Collections, Contents, Point, Score, Scored, SubredditTotals, Totals
-from ipc.messages import Item
+from ipc.messages import Item, SubredditFailure
 
 if TYPE_CHECKING:
     import sqlite3
@@ -174,12 +176,13 @@ def subreddits(connection: sqlite3.Connection) -> list[str]:
 def collections(connection: sqlite3.Connection, now_utc: float) -> Collections:
     """Return what the stored cycles say."""
     counters = _counters(connection)
-    (last,) = connection.execute("SELECT max(finished_utc) FROM cycles").fetchone()
+    last = connection.execute("SELECT finished_utc, failures FROM cycles ORDER BY finished_utc DESC LIMIT 1").fetchone()
     (failed,) = connection.execute(
         "SELECT count(*) FROM cycles WHERE finished_utc > ? AND outcome = 'failed'", (now_utc - HOUR_S,)
     ).fetchone()
     return Collections(
-        last_finished_utc=last,
+        last_finished_utc=last[0] if last else None,
+        last_failures=msgspec.json.decode(last[1], type=tuple[SubredditFailure, ...]) if last else (),
         succeeded=counters.get("cycles_succeeded", 0),
         failed=counters.get("cycles_failed", 0),
         failed_last_hour=failed,

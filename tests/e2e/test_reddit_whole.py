@@ -47,7 +47,9 @@ def _look(running: Callable[..., System], settings: dict[str, str], fake: FakeRe
     assert system.get("/api/v1/sentiment/stats?subreddit=claude")[1]["statistics"]["negative"] == 120
     assert system.get("/api/v1/subreddits")[1]["subreddits"] == ["claude", "Cursor"]
     assert "aws:forbidden" in system.log()
-    assert system.health()["application"]["collections_failed"] == 0
+    application = system.health()["application"]
+    assert application["collections_failed"] == 0
+    assert [(each["subreddit"], each["cause"]) for each in application["failing_subreddits"]] == [("aws", "forbidden")]
     assert CLIENT_SECRET not in system.log() + system.output.read_text()
 
     fake.add_post("Cursor", time.time() - 1, title="One more, and I love it", selftext="")

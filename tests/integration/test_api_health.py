@@ -148,6 +148,7 @@ async def test_the_api_begins_before_the_database_and_finds_it(short_path: Path)
             "collections_failed": None,
             "collections_failed_last_hour": None,
             "data_freshness_minutes": None,
+            "failing_subreddits": None,
         }
         for path in ("/sentiment/stats", "/sentiment/trends", "/posts/recent", "/posts/a", "/subreddits"):
             response = await api.ask("GET", f"/api/v1{path}")
@@ -196,7 +197,10 @@ async def test_old_data_and_failed_collections_degrade(api: RunningApi) -> None:
     assert health["notes"] == [
         "the data is sample data that comes with the program: it says nothing about the world",
         "1 items could not be scored and are kept aside",
+        "the last collection could not read aws (forbidden)",
     ]
+    (failing,) = health["application"]["failing_subreddits"]
+    assert (failing["subreddit"], failing["cause"]) == ("aws", "forbidden")
 
 
 async def test_a_locked_database_is_told_in_time(short_path: Path) -> None:
