@@ -34,6 +34,9 @@ class Recipe:
     #: How much of the classes' target is the teacher's opinion, where there is one.
     teacher_weight: float = 0.6
     average: float = 0.998
+    #: In this many last epochs only rows that are `core` are learned from, and less of the teacher's opinion.
+    core_epochs: int = 0
+    core_teacher_weight: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Encoded:
     target: tuple[float, float, float] | None
     emotions: tuple[int, ...] | None
     teacher: tuple[float, float, float] | None = None
+    #: Whether it belongs to the texts that the model is for, rather than to those that widen it.
+    core: bool = True
 
 
 def has_bfloat16() -> bool:
@@ -93,15 +98,14 @@ def logits(network: Network, rows: Sequence[Sequence[int]], *, half: bool) -> Te
     return out
 
 
-def loss_of(network: Network, rows: Sequence[Encoded], recipe: Recipe, *, half: bool) -> Tensor:
-    """Cross-entropy to the (partly the teacher's) soft targets, plus binary cross-entropy to the emotions."""
+def loss_of(network: Network, rows: Sequence[Encoded], recipe: Recipe, share: float, *, half: bool) -> Tensor:
+    """Cross-entropy to the soft targets, `share` of them the teacher's, plus binary cross-entropy to the emotions."""
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
         classes, emotions = network(*padded([row.ids for row in rows]))
     targets, weights = [], []
     for row in rows:
         own, taught = row.target, row.teacher
         if own is not None and taught is not None:
-            share = recipe.teacher_weight
             targets.append([share * b + (1 - share) * a for a, b in zip(own, taught, strict=True)])
         else:
             targets.append(list(own or taught or (0.0, 0.0, 0.0)))
@@ -122,8 +126,12 @@ def fit(network: Network, data: Sequence[Encoded], recipe: Recipe, checkpoint: P
     half = has_bfloat16()
     average = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.peak_rate, weight_decay=recipe.decay, fused=True)
-    steps_an_epoch = sum(1 for _ in batches([len(row.ids) for row in data], recipe.batch_tokens, _rng(seed)))
-    total = steps_an_epoch * recipe.epochs
+    parts = [data] * (recipe.epochs - recipe.core_epochs) + [[row for row in data if row.core]] * recipe.core_epochs
+    plans = [
+        list(batches([len(row.ids) for row in part], recipe.batch_tokens, _rng(seed + epoch)))
+        for epoch, part in enumerate(parts)
+    ]
+    total = sum(map(len, plans))
     warmup = max(1, int(total * recipe.warmup))
     step = first = 0
     if checkpoint.exists():
@@ -134,15 +142,17 @@ def fit(network: Network, data: Sequence[Encoded], recipe: Recipe, checkpoint: P
         step, first = state["step"], state["epoch"]
     for epoch in range(first, recipe.epochs):
         torch.manual_seed(seed + epoch)
-        order = list(batches([len(row.ids) for row in data], recipe.batch_tokens, _rng(seed + epoch)))
+        share = recipe.teacher_weight if parts[epoch] is data else recipe.core_teacher_weight
         network.train()
         running = 0.0
-        with tqdm(order, desc=f"{checkpoint.stem} {epoch + 1}/{recipe.epochs}", mininterval=20, ascii=True) as bar:
+        with tqdm(
+            plans[epoch], desc=f"{checkpoint.stem} {epoch + 1}/{recipe.epochs}", mininterval=20, ascii=True
+        ) as bar:
             for batch in bar:
                 rate = min(step / warmup, max(0.0, (total - step) / (total - warmup)))
                 for parameters in optimiser.param_groups:
                     parameters["lr"] = recipe.peak_rate * rate
-                loss = loss_of(network, [data[index] for index in batch], recipe, half=half)
+                loss = loss_of(network, [parts[epoch][index] for index in batch], recipe, share, half=half)
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
                 optimiser.step()
