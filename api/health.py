@@ -104,7 +104,7 @@ class WatchdogHealth(Answer, frozen=True, kw_only=True):
     uptime_seconds: float | None
     round_age_s: float | None
     supervisor_answers: bool | None
-    #: ``mail`` when alerts leave the machine, else why they do not.
+    #: ``mail`` when alerts leave the machine, else ``nowhere: `` and why.
     alerts: str | None
     alerts_waiting: int | None
     incidents: list[OpenIncident]
@@ -202,7 +202,7 @@ def _notes(facts: Facts) -> list[str]:
         failing = ", ".join(f"{each.subreddit} ({each.cause})" for each in collections.last_failures)
         notes.append(f"the last collection could not read {failing}")
     if report is not None and report.alerts != "mail":
-        notes.append(f"alerts reach nobody: {report.alerts}")
+        notes.append(f"alerts go {report.alerts}")
     return notes
 
 

@@ -7,10 +7,11 @@ import sys
 import click
 import msgspec
 
+from ipc.environment import load
 from ipc.errors import SettingsError
 from ipc.life import EX_CONFIG
 from ipc.logs import harmless
-from ipc.settings import GROUPS, Secret, Settings, load
+from ipc.settings import GROUPS, Secret, Settings
 
 
 @click.group()

@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from ipc import logs
 from ipc.channel import Connection, connections
+from ipc.environment import load
 from ipc.errors import SentimentAgentError, SettingsError, WireError
 from ipc.messages import Beat, State
-from ipc.settings import Settings, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
+
+    from ipc.settings import Settings
 
 _log = logs.log(__name__)
 

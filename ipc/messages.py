@@ -192,7 +192,7 @@ class StatusReport(Message, frozen=True):
     round_age_s: float | None
     #: Whether supervisord answered in that round.
     supervisor_answers: bool
-    #: ``mail`` when alerts leave the machine, else why they do not.
+    #: ``mail`` when alerts leave the machine, else ``nowhere: `` and why.
     alerts: str
     alerts_waiting: int
     processes: tuple[ProcessReport, ...]

@@ -1,27 +1,16 @@
-"""The settings: the operator's `.env` and the environment, decoded once and strictly.
+"""The settings: what there is to set, in groups, with defaults. Values only; :mod:`ipc.environment` reads them.
 
-A name in the environment beats the same name in the file. Every process loads the same
-:class:`Settings` and passes the smallest part that serves down. The defaults run the whole
-system with no account, no key and no network.
-
-The file is ``SENTIMENTAGENT_ENV_FILE``, else ``.env`` in ``SENTIMENTAGENT_HOME``.
+Every process loads the same :class:`Settings` and passes the smallest part that serves down. The defaults run the
+whole system with no account, no key and no network.
 """
 
 from __future__ import annotations
 
-import difflib
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
-from dotenv import dotenv_values
 from msgspec import Meta
-
-from ipc.errors import SettingsError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
@@ -57,11 +46,11 @@ class Secret:
     __str__ = __repr__
 
 
-class _Group(msgspec.Struct, frozen=True, kw_only=True, rename="upper", forbid_unknown_fields=True):
+class Group(msgspec.Struct, frozen=True, kw_only=True, rename="upper", forbid_unknown_fields=True):
     """One group of settings: the field ``api_port`` is the name ``API_PORT``."""
 
 
-class LogSettings(_Group, frozen=True):
+class LogSettings(Group, frozen=True):
     """How and where the processes log."""
 
     #: The least that is logged.
@@ -74,7 +63,7 @@ class LogSettings(_Group, frozen=True):
     log_file_max_mb: Megabytes = 50.0
 
 
-class LifeSettings(_Group, frozen=True):
+class LifeSettings(Group, frozen=True):
     """What every process does alike."""
 
     #: How often a process tells the watchdog that it lives.
@@ -83,7 +72,7 @@ class LifeSettings(_Group, frozen=True):
     shutdown_grace_s: Seconds = 8.0
 
 
-class CollectorSettings(_Group, frozen=True):
+class CollectorSettings(Group, frozen=True):
     """What is collected, from where, and how often."""
 
     #: ``auto`` is reddit when credentials are set, archive when ARCHIVE_PATH is, else sample.
@@ -133,7 +122,7 @@ class CollectorSettings(_Group, frozen=True):
         return "archive" if self.archive_path else "sample"
 
 
-class AnalyzerSettings(_Group, frozen=True):
+class AnalyzerSettings(Group, frozen=True):
     """How sentiment is scored."""
 
     #: ``embedded``, a folder, or a hub name that flair loads.
@@ -142,7 +131,7 @@ class AnalyzerSettings(_Group, frozen=True):
     analyzer_threads: Annotated[int, Meta(ge=1, le=64)] = 1
 
 
-class StoreSettings(_Group, frozen=True):
+class StoreSettings(Group, frozen=True):
     """Where scored items live."""
 
     cosmos_endpoint: str = ""
@@ -156,7 +145,7 @@ class StoreSettings(_Group, frozen=True):
     db_retry_base_delay: Seconds = 1.0
 
 
-class ApiSettings(_Group, frozen=True):
+class ApiSettings(Group, frozen=True):
     """The HTTP interface."""
 
     api_host: str = "127.0.0.1"
@@ -171,7 +160,7 @@ class ApiSettings(_Group, frozen=True):
     failed_collections_warning: Annotated[int, Meta(ge=0)] = 3
 
 
-class WatchdogSettings(_Group, frozen=True):
+class WatchdogSettings(Group, frozen=True):
     """When a process is restarted. Sources of the numbers: docs/settings.md."""
 
     watchdog_interval_s: Seconds = 0.25
@@ -192,7 +181,7 @@ class WatchdogSettings(_Group, frozen=True):
     quarantine_first_probe_s: Seconds = 60.0
 
 
-class MailSettings(_Group, frozen=True):
+class MailSettings(Group, frozen=True):
     """Where alerts go. No SMTP_HOST: they are logged, and health says that they go nowhere."""
 
     smtp_host: str = ""
@@ -248,7 +237,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     origins: dict[str, str] = {}
 
 
-GROUPS: Final[dict[str, type[_Group]]] = {
+GROUPS: Final[dict[str, type[Group]]] = {
     "log": LogSettings,
     "life": LifeSettings,
     "collector": CollectorSettings,
@@ -259,182 +248,5 @@ GROUPS: Final[dict[str, type[_Group]]] = {
     "mail": MailSettings,
 }
 
-#: Names that say where things are; read before the file that may stand there.
-PLACES: Final = (
-    "SENTIMENTAGENT_HOME",
-    "SENTIMENTAGENT_ENV_FILE",
-    "SENTIMENTAGENT_RUN_DIR",
-    "SENTIMENTAGENT_STATE_DIR",
-    "SENTIMENTAGENT_LOG_DIR",
-)
-
-#: Names of the backend before this one that mean nothing here, and what does their job now.
-RETIRED: Final = {
-    "AZURE_OPENAI_ENDPOINT": "no language model is asked for a sentiment; SENTIMENT_MODEL chooses the model",
-    "AZURE_OPENAI_API_KEY": "no language model is asked for a sentiment; SENTIMENT_MODEL chooses the model",
-    "AZURE_OPENAI_DEPLOYMENT": "no language model is asked for a sentiment; SENTIMENT_MODEL chooses the model",
-    "SENTIMENT_METHOD": "SENTIMENT_MODEL chooses the model",
-    "HEALTH_CHECK_ENABLED": "health is always on",
-}
-_RETIRED_PREFIXES: Final = {"COSMOS_CONTAINER_": "the store names its own containers"}
-
-_OUR_PREFIXES: Final = (
-    "SENTIMENTAGENT_",
-    "COLLECTION_",
-    "SUBREDDIT",
-    "REDDIT_",
-    "ARCHIVE_",
-    "OUTBOX_",
-    "ANALYZER_",
-    "SENTIMENT_",
-    "COSMOS_",
-    "API_",
-    "WATCHDOG_",
-    "MEMORY_",
-    "RESTART_",
-    "QUARANTINE_",
-    "SMTP_",
-    "ALERT_",
-    "LOG_",
-)
-
-
-def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings of this process's copy of the system.
-
-    Raises:
-        SettingsError: a value can't be read, or a name in the file (or a ``SENTIMENTAGENT_`` name
-            in the environment) is unknown; the text names it and, where one is near, suggests another.
-
-    """
-    environ = os.environ if environ is None else environ
-    home = _home(environ)
-    env_file = Path(environ.get("SENTIMENTAGENT_ENV_FILE") or home / ".env")
-    in_file = _read_file(env_file)
-    in_environ = {name: value for name, value in environ.items() if name in NAMES and value != ""}
-
-    values = {name: value for name, value in in_file.items() if name in NAMES and value != ""} | in_environ
-    origins = {name: "environment" if name in in_environ else str(env_file) for name in values}
-    warnings = _examine_names(in_file, str(env_file)) + _examine_environment(environ)
-    groups = {group: _decode(kind, values) for group, kind in GROUPS.items()}
-    settings = Settings(folders=_folders(home, environ), origins=origins, **groups)  # type: ignore[arg-type]
-    return msgspec.structs.replace(settings, warnings=tuple(warnings + _cross_check(settings)))
-
-
-def _home(environ: Mapping[str, str]) -> Path:
-    given = environ.get("SENTIMENTAGENT_HOME")
-    if given:
-        return Path(given).expanduser().absolute()
-    base = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".local" / "state"
-    return Path(base) / "sentimentagent"
-
-
-def _folders(home: Path, environ: Mapping[str, str]) -> Folders:
-    def place(name: str, default: str) -> Path:
-        return Path(environ.get(f"SENTIMENTAGENT_{name}_DIR") or home / default)
-
-    return Folders(home=home, run=place("RUN", "run"), state=place("STATE", "state"), logs=place("LOG", "logs"))
-
-
-def _read_file(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    try:
-        return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} can't be read: {error}") from error
-
-
-def _examine_names(in_file: Mapping[str, str], origin: str) -> list[str]:
-    """Return a warning for each name in the file that we accept without using it; refuse our own misspelt."""
-    warnings = []
-    for name in in_file:
-        if name in NAMES or name in PLACES:
-            continue
-        if (instead := _retired(name)) is not None:
-            warnings.append(f"{name} in {origin} has no effect: {instead}")
-        elif name.startswith(_OUR_PREFIXES) or _nearest(name):
-            raise SettingsError(_unknown(name, origin))
-        else:
-            warnings.append(f"{name} in {origin} has no effect: no such setting")
-    return warnings
-
-
-def _examine_environment(environ: Mapping[str, str]) -> list[str]:
-    """Refuse unknown ``SENTIMENTAGENT_`` names. Other strangers in an environment are none of our business."""
-    for name in environ:
-        if name.startswith("SENTIMENTAGENT_") and name not in PLACES and not name.startswith("SENTIMENTAGENT_TEST_"):
-            raise SettingsError(_unknown(name, "the environment"))
-    return [
-        f"{name} in the environment has no effect: {instead}"
-        for name in environ
-        if (instead := _retired(name)) is not None
-    ]
-
-
-def _retired(name: str) -> str | None:
-    if name in RETIRED:
-        return RETIRED[name]
-    return next((text for prefix, text in _RETIRED_PREFIXES.items() if name.startswith(prefix)), None)
-
-
-def _nearest(name: str) -> str | None:
-    return next(iter(difflib.get_close_matches(name, [*NAMES, *PLACES], n=1, cutoff=0.8)), None)
-
-
-def _unknown(name: str, origin: str) -> str:
-    nearest = _nearest(name)
-    return f"{name} in {origin} is no setting of ours" + (f"; did you mean {nearest}?" if nearest else "")
-
-
-def _decode(kind: type[_Group], values: Mapping[str, str]) -> _Group:
-    raw: dict[str, Any] = {}
-    for field in msgspec.structs.fields(kind):
-        if (value := values.get(field.encode_name)) is not None:
-            raw[field.encode_name] = _split(value) if field.type == Names else value.strip()
-    try:
-        return msgspec.convert(raw, kind, strict=False, dec_hook=_decode_secret)
-    except msgspec.ValidationError as error:
-        # msgspec ends its text with the path "`$.API_PORT`"; a secret's value never stands in it.
-        raise SettingsError(f"a setting can't be read: {str(error).replace('$.', '')}") from error
-
-
-def _split(value: str) -> list[str]:
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
-def _decode_secret(kind: type, value: object) -> Secret:
-    if kind is Secret and isinstance(value, str):
-        return Secret(value)
-    raise NotImplementedError
-
-
-def _cross_check(settings: Settings) -> list[str]:
-    """Return warnings, and refuse combinations that cannot work."""
-    collector, watchdog, mail = settings.collector, settings.watchdog, settings.mail
-    if bool(collector.reddit_client_id) != bool(collector.reddit_client_secret):
-        raise SettingsError("REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET go together: one of them is missing")
-    if collector.collection_source == "reddit" and not collector.reddit_client_id:
-        raise SettingsError("COLLECTION_SOURCE=reddit needs REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET")
-    if collector.collection_source == "archive" and not collector.archive_path:
-        raise SettingsError("COLLECTION_SOURCE=archive needs ARCHIVE_PATH: a file or folder of .ndjson or .ndjson.zst")
-    for warning, limit in (
-        ("memory_warning_mb", "memory_limit_mb"),
-        ("analyzer_memory_warning_mb", "analyzer_memory_limit_mb"),
-    ):
-        if getattr(watchdog, warning) > getattr(watchdog, limit):
-            raise SettingsError(f"{warning.upper()} is above {limit.upper()}")
-    if mail.smtp_host and not (mail.alert_to and mail.alert_from):
-        raise SettingsError("SMTP_HOST is set, but ALERT_TO or ALERT_FROM is not: nobody would get the mail")
-    if settings.store.cosmos_endpoint:
-        store = settings.folders.store
-        return [f"COSMOS_ENDPOINT is set, but this version has no Cosmos DB store: items are kept in SQLite at {store}"]
-    return []
-
-
-def _names() -> frozenset[str]:
-    return frozenset(field.encode_name for kind in GROUPS.values() for field in msgspec.structs.fields(kind))
-
-
 #: Every name that a setting has.
-NAMES: Final = _names()
+NAMES: Final = frozenset(field.encode_name for kind in GROUPS.values() for field in msgspec.structs.fields(kind))

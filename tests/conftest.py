@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ipc.settings import NAMES, PLACES, RETIRED
+from ipc.environment import PLACES, RETIRED
+from ipc.settings import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

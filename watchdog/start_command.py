@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ipc.channel import check_path
+from ipc.environment import load
 from ipc.errors import SettingsError
 from ipc.life import EX_CONFIG
 from ipc.logs import harmless
-from ipc.settings import load
 
 if TYPE_CHECKING:
     from ipc.settings import ApiSettings, Settings

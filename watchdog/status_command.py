@@ -6,18 +6,21 @@ import asyncio
 import os
 import sys
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
 
 from ipc.channel import ask
+from ipc.environment import load
 from ipc.errors import SettingsError, Unavailable, WireError
 from ipc.life import EX_CONFIG
 from ipc.logs import harmless
 from ipc.messages import PROCESSES, ProcessReport, Status, StatusReport
-from ipc.settings import Settings, load
 from watchdog.start_command import address
+
+if TYPE_CHECKING:
+    from ipc.settings import Settings
 
 #: Exit statuses of the Linux Standard Base for a service's ``status``.
 LSB_RUNNING: Final = 0
@@ -75,9 +78,9 @@ def are_ready(report: StatusReport) -> bool:
 
 def describe(report: StatusReport, url: str) -> str:
     """Return the verdict in a line and a table of the processes."""
-    troubled = [each for each in report.processes if each.verdict != "ok"]
-    verdict = f"all ready, open {url}" if are_ready(report) and not troubled else "; ".join(map(_trouble, troubled))
-    lines = [f"SentimentAgent: {verdict or 'starting'}"]
+    troubles = [_trouble(each) for each in report.processes if each.verdict not in {"ok", "not judged"}]
+    state = f"all ready, open {url}" if are_ready(report) else "not all ready"
+    lines = [f"SentimentAgent: {'; '.join([state, *troubles])}"]
     lines.append(_COLUMNS.format("process", "state", "pid", "memory/limit MB", "cpu %", "beat s", "restarts", "why"))
     lines += [_row(each) for each in report.processes]
     waiting = f", {report.alerts_waiting} waiting" if report.alerts_waiting else ""

@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from agent.sentiment.engine import Outcome, TextFailure, scores_of
+from ipc.environment import load
 from ipc.messages import Item
-from ipc.settings import Settings, load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from ipc.life import Service
+    from ipc.settings import Settings
 
 
 def example_item(number: int, *, subreddit: str = "aws", title: str = "", content: str = "") -> Item:

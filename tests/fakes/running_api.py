@@ -10,8 +10,8 @@ import aiohttp
 
 from agent.store.choose import open_writer
 from api.service import ApiService
+from ipc.environment import load
 from ipc.life import Pulse
-from ipc.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -83,7 +83,7 @@ async def test_what_ails_a_process_is_told_and_where_alerts_go(api: RunningApi, 
     told = {"process": "collector", "kind": "fatal", "opened_utc": 1e9, "reason": "crashes", "action": "waits"}
     watchdog.report = status_report(
         process_report("collector", supervisor_state="FATAL", verdict="quarantined", reason="crashed five times"),
-        alerts="no SMTP_HOST is set",
+        alerts="nowhere: no SMTP_HOST is set",
         incidents=(
             Incident(id="1", closed_utc=None, **told),  # type: ignore[arg-type] # the fields by name
             Incident(id="2", closed_utc=2e9, **told),  # type: ignore[arg-type] # the same
@@ -92,7 +92,7 @@ async def test_what_ails_a_process_is_told_and_where_alerts_go(api: RunningApi, 
     health = await until(api, lambda health: health["status"] == "degraded")
     assert health["reasons"] == ["collector is down (FATAL): crashed five times"]
     assert [incident["reason"] for incident in health["watchdog"]["incidents"]] == ["crashes"]
-    assert health["notes"] == ["alerts reach nobody: no SMTP_HOST is set"]
+    assert health["notes"] == ["alerts go nowhere: no SMTP_HOST is set"]
     metrics = await (await api.ask("GET", "/metrics")).text()
     assert 'sentimentagent_process_up{process="collector"} 0.0' in metrics
     assert 'sentimentagent_process_memory_bytes{process="analyzer"} 8.388608e+07' in metrics

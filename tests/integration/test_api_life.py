@@ -16,9 +16,9 @@ from fakes.running_api import running_api
 from fakes.stored import item, scored
 
 from api.service import ApiService
+from ipc.environment import load
 from ipc.errors import SettingsError
 from ipc.life import Pulse
-from ipc.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,8 +23,9 @@ from agent.store.query_log import QueryLog
 from agent.store.sqlite_connection import SqliteConnection
 from agent.store.sqlite_reader import SqliteReader, connect_to_read
 from agent.store.sqlite_writer import SqliteWriter
+from ipc.environment import load
 from ipc.errors import SettingsError, StoreUnavailable
-from ipc.settings import StoreSettings, load
+from ipc.settings import StoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -12,8 +12,8 @@ from api import answers, health
 from api.application import build
 from api.version import Version
 from api.vitals import Vitals
+from ipc.environment import load
 from ipc.life import Pulse
-from ipc.settings import load
 
 TEXT = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 

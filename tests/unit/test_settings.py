@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from ipc.environment import load
 from ipc.errors import SettingsError
-from ipc.settings import NAMES, Secret, Settings, load
+from ipc.settings import NAMES, Secret, Settings
 
 ROOT = Path(__file__).parents[2]
 
