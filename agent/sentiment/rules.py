@@ -8,7 +8,7 @@ new training. Every item leaves with the name of the rule that decided, so that 
 | `text` | the ordinary case | title, newline, body: scored together |
 | `title_only` | the body is empty, "[deleted]" or "[removed]" | the title is scored alone |
 | `body_only` | the title is empty or gone, as with comments | the body is scored alone |
-| `emoji` | nothing but emoji | they are turned into words, and those are scored |
+| `emoji` | nothing but emoji or emoticons | they are turned into words, and those are scored |
 | `cut` | longer than `MAX_CHARS` | the head and the tail are scored, the middle is not |
 | `not_english` | most letters are not Latin | not scored: neutral, with the low confidence `NOT_ENGLISH` |
 | `gone` | title and body were deleted or removed | not scored: neutral with confidence 0.0, `NOTHING` |
@@ -111,6 +111,9 @@ _EMOJI_RUN = re.compile(f"({_EMOJI.pattern})(?:\\s*\\1)+")
 _SKIN_AND_FLAG = re.compile("[\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff]")
 _EMOJI_NOISE = re.compile(r"\b(?:face|sign|symbol|emoji|black|white|with|heavy)\b")
 
+_HAPPY = re.compile(r"(?<!\S)(?:[:;=]['^-]?[)\]D}]+|\^_*\^|<3+|[(\[][:=])(?!\S)")
+_SAD = re.compile(r"(?<!\S)(?:>?[:=]['^-]?[(\[/\\{]+|[-._]_+[-._]|</3|\)[:=])(?!\S)")
+_NO_WORDS = re.compile(rf"{re.escape(NAME_TOKEN)}|\b{URL_TOKEN}\b")
 _FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^(?: {4}|\t)[^\n]*$", re.MULTILINE)
 _QUOTED = re.compile(r"^[ \t]*>(?!!)[^\n]*$", re.MULTILINE)
@@ -146,13 +149,15 @@ def prepare(title: str, body: str) -> Prepared:
     clean_body = "" if body_is_gone else clean(body)
     text = f"{clean_title}\n{clean_body}".strip()
     if not has_words(text):
+        text = spell_emoticons(text)
+    if not has_words(text):
         gone = (title_is_gone or body_is_gone) and not text
         return Prepared(None, "gone" if gone else "empty", NOTHING)
     if is_not_english(text):
         return Prepared(None, "not_english", NOT_ENGLISH)
     if len(text) > MAX_CHARS:
         return Prepared(cut(text), "cut")
-    if not any(character.isalnum() for character in _EMOJI.sub("", title + body)):
+    if not has_words(_EMOJI.sub("", f"{title} {body}")):
         return Prepared(text, "emoji")
     if not clean_title:
         return Prepared(text, "body_only")
@@ -195,10 +200,16 @@ def spell_emoji(text: str) -> str:
     return _EMOJI.sub(lambda match: f" {_emoji_words(match[0])} ", text)
 
 
+def spell_emoticons(text: str) -> str:
+    """Turn ":)" and its like into words. Only for texts of nothing else: among words, the model knows them."""
+    spelled = _HAPPY.sub(" happy smile ", _SAD.sub(" sad ", text))
+    return _BLANKS.sub(" ", spelled).strip()
+
+
 def has_words(text: str) -> bool:
-    """Whether anything but links, names, blanks and punctuation stands in a text."""
-    bare = text.replace(NAME_TOKEN, " ")
-    return any(character.isalnum() for character in re.sub(rf"\b{URL_TOKEN}\b", " ", _URL.sub(" ", bare)))
+    """Whether anything but links, user names, emoticons and punctuation stands in a text."""
+    bare = _NO_WORDS.sub(" ", _SAD.sub(" ", _HAPPY.sub(" ", _URL.sub(" ", text))))
+    return any(map(str.isalnum, bare))
 
 
 def is_not_english(text: str) -> bool:
