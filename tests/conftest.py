@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from harness.system import find_data_folder
 
 from ipc.environment import PLACES, RETIRED
 from ipc.settings import NAMES
@@ -37,8 +38,7 @@ def short_path() -> Iterator[Path]:
 @pytest.fixture
 def data_folder() -> Path:
     """Return the folder with real posts and labelled comments; skip where it is not."""
-    named = os.environ.get("SENTIMENTAGENT_TEST_DATA")
-    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    folder = find_data_folder()
     if not folder.is_dir():
         pytest.skip(f"the data folder {folder} is not here: SENTIMENTAGENT_TEST_DATA names another one")
     return folder

@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 import random
 import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 import zstandard
-from harness.system import System, wait_until
+from harness.system import System, find_data_folder, wait_until
+
+from agent.sources import sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,15 +24,41 @@ POSTS = 4000
 
 
 @pytest.fixture
-def archive(tmp_path: Path, data_folder: Path) -> tuple[Path, int]:
-    """Return an archive of real posts, some of them twice, and how many distinct ones it holds."""
-    source = data_folder / "reddit_posts_2013.ndjson.zst"
-    with source.open("rb") as file, zstandard.open(file, "rt", encoding="utf-8") as lines:
-        rows = [line for _, line in zip(range(POSTS), lines, strict=False)]
+def archive(tmp_path: Path) -> tuple[Path, int]:
+    """Return an archive of posts, some of them twice, and how many distinct ones it holds.
+
+    Real posts where the data folder is; else posts made of the sample's texts.
+    """
+    rows = _real_rows(find_data_folder()) or _made_rows()
     names = {json.loads(row)["name"] for row in rows}
     path = tmp_path / "posts.ndjson"
-    path.write_text("".join([*rows, *rows[:200]]))
+    path.write_text("\n".join([*rows, *rows[:200]]) + "\n")
     return path, len(names)
+
+
+def _real_rows(folder: Path) -> list[str]:
+    source = folder / "reddit_posts_2013.ndjson.zst"
+    if not source.exists():
+        return []
+    with source.open("rb") as file, zstandard.open(file, "rt", encoding="utf-8") as lines:
+        return [line.strip() for line in islice(lines, POSTS)]
+
+
+def _made_rows() -> list[str]:
+    texts = sample.rows()
+    return [
+        json.dumps(
+            {
+                "name": f"t3_made{number}",
+                "subreddit": texts[number % len(texts)].subreddit,
+                "author": "[deleted]",
+                "title": f"{texts[number % len(texts)].content[:120]} ({number})",
+                "selftext": "",
+                "created_utc": 1_500_000_000 + number,
+            }
+        )
+        for number in range(POSTS)
+    ]
 
 
 def test_every_process_is_killed_in_turn_and_every_post_is_stored_once(

@@ -135,6 +135,12 @@ class System:
         return f"{self.output.read_text()[-3000:]}\n--- backend.log\n{self.log()[-6000:]}"
 
 
+def find_data_folder() -> Path:
+    """Return where real posts and labelled comments are, if they are anywhere."""
+    named = os.environ.get("SENTIMENTAGENT_TEST_DATA")
+    return Path(named) if named else ROOT.parent / "shared" / "data"
+
+
 def free_port() -> int:
     """Return a port of 127.0.0.1 that is free now."""
     with socket.socket() as probe:

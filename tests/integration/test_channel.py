@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import stat
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,33 @@ async def test_half_a_frame_may_not_wait_for_ever(path: Path, monkeypatch: pytes
         await idle.send(Batch(seq=3, items=()))
         assert await anext(idle.messages()) == Ack(seq=3)
         await idle.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user to knock at the door")
+async def test_another_user_is_turned_away_by_the_kernels_word(path: Path) -> None:
+    """Even where somebody opened the folder and the socket to all."""
+    knock = f"""
+import os, socket
+os.setuid(65534)
+peer = socket.socket(socket.AF_UNIX)
+peer.connect({str(path)!r})
+peer.settimeout(5)
+try:
+    peer.sendall({frame(encode(Batch(seq=1, items=())))!r})
+    answer = peer.recv(100)
+except (BrokenPipeError, ConnectionResetError):
+    answer = b""
+print("answered" if answer else "turned away")
+"""
+    async with Door(path, Batch, echo):
+        for place in (path.parent.parent, path.parent, path):
+            place.chmod(0o777)
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-S", "-c", knock, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        said, _ = await child.communicate()
+        assert await ask(path, Batch(seq=2, items=()), 1) == Ack(seq=2)
+    assert said == b"turned away\n"
 
 
 async def test_too_many_connections_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
