@@ -157,7 +157,8 @@ async def live(service: Service, pulse: Pulse, settings: Settings) -> None:
         work = tasks.create_task(_serve(service, pulse, stop), name="work")
         side = [
             tasks.create_task(
-                _beat_every(settings.life.beat_interval_s, pulse, settings.folders.socket("watchdog")), name="heartbeat"
+                _beat_every(settings.life.beat_interval_s, pulse, stop, settings.folders.socket("watchdog")),
+                name="heartbeat",
             ),
             tasks.create_task(_deadline(work, pulse, stop, settings.life.shutdown_grace_s), name="deadline"),
         ]
@@ -185,22 +186,34 @@ async def _deadline(work: asyncio.Task[None], pulse: Pulse, stop: asyncio.Event,
     work.cancel()
 
 
-async def _beat_every(interval_s: float, pulse: Pulse, door: Path) -> None:
+async def _beat_every(interval_s: float, pulse: Pulse, stop: asyncio.Event, door: Path) -> None:
     """Send a beat on the interval while the watchdog is there; one that can't be sent is dropped: the next is newer."""
     async for connection in connections(door):
         try:
-            await _beat_on(connection, interval_s, pulse)
+            await _beat_on(connection, interval_s, pulse, stop)
         except (WireError, OSError):
             await connection.close()
 
 
-async def _beat_on(connection: Connection, interval_s: float, pulse: Pulse) -> None:
+async def _beat_on(connection: Connection, interval_s: float, pulse: Pulse, stop: asyncio.Event) -> None:
     lag_s = 0.0
     while True:
         await connection.send(pulse.beat(lag_s))
         due_s = time.monotonic() + interval_s
-        await asyncio.sleep(interval_s)
+        if stop.is_set():
+            await asyncio.sleep(interval_s)
+        elif await _comes_within(stop, interval_s):
+            # Told at once: so the watchdog knows an end that was asked for from a crash, however soon it comes.
+            pulse.state = "draining"
         lag_s = max(0.0, time.monotonic() - due_s)
+
+
+async def _comes_within(event: asyncio.Event, limit_s: float) -> bool:
+    try:
+        async with asyncio.timeout(limit_s):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _private(folder: Path) -> None:

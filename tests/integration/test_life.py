@@ -135,6 +135,25 @@ async def test_beats_tell_state_progress_and_the_unit_in_hand(short_path: Path) 
     assert ready.gauges == {"depth": 3.0}
 
 
+async def test_a_stop_is_told_at_once(short_path: Path) -> None:
+    """Whoever watches must know an end that was asked for from a crash, long before the next beat is due."""
+    beats: asyncio.Queue[Beat] = asyncio.Queue()
+
+    async def take(_connection: Connection, message: AnyMessage) -> None:
+        assert isinstance(message, Beat)
+        await beats.put(message)
+
+    async with (
+        Door(short_path / "run" / "watchdog.sock", Beat, take),
+        process(short_path, BEAT_INTERVAL_S="30") as child,
+    ):
+        await until(child, "working")
+        await beats.get()
+        child.send_signal(signal.SIGTERM)
+        assert (await beats.get()).state == "draining"
+        await rest(child)
+
+
 async def test_wrong_settings_exit_78(short_path: Path) -> None:
     """EX_CONFIG: starting again would not mend it; the words name the setting."""
     async with process(short_path, API_PORT="many") as child:
