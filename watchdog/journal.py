@@ -28,6 +28,8 @@ class Journal:
 
     def __init__(self, path: Path, watched: Iterable[Watched], now_s: Callable[[], float]) -> None:
         self.incidents = Incidents()
+        #: Set when this life ends on purpose: the next one will not take it for a crash.
+        self.is_ending = False
         self._path = path
         self._watched = {each.name: each for each in watched}
         self._now_s = now_s
@@ -54,7 +56,7 @@ class Journal:
         if each.name == "watchdog":
             self.incidents.acted(self.incidents.open(each.name, cause, reason), "supervisord starts it again")
 
-    async def save(self, *, was_stopped: bool = False) -> None:
+    async def save(self) -> None:
         """Write everything down, durably; a disk that does not take it is logged, and the rounds go on."""
         async with self._writing:
             for each in self._watched.values():
@@ -62,7 +64,7 @@ class Journal:
             book = Ledger(
                 saved_utc=time.time(),
                 parent_pid=os.getppid(),
-                was_stopped=was_stopped,
+                was_stopped=self.is_ending,
                 processes={name: each.history for name, each in self._watched.items()},
                 incidents=self.incidents.all(),
                 untold=tuple(self.incidents.untold),

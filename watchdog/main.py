@@ -91,11 +91,12 @@ class Watchdog:
     ) -> None:
         """Write down that this was a stop and no crash, when it was; close the door."""
         try:
-            if kind is None:
-                await self._journal.save(was_stopped=True)
+            self._journal.is_ending |= kind is None
+            await self._journal.save()
             for each in self._watched.values():
                 each.detach()
         finally:
+            self._notifier.close()
             await self._door.__aexit__(kind, error, trace)
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -185,7 +186,8 @@ class Watchdog:
 
     async def _end_myself(self, each: Watched, verdict: Verdict) -> None:
         self._journal.note_restart(each, "memory", verdict.reason)
-        await self._journal.save(was_stopped=True)
+        self._journal.is_ending = True
+        await self._journal.save()
         raise OverLimit(f"the watchdog's own {verdict.reason}: it ends, so that supervisord starts it anew")
 
 

@@ -148,10 +148,11 @@ class Mender:
     async def _readiness(self, name: str, pid: int, began_s: float) -> str:
         try:
             async with asyncio.timeout(READY_S):
-                await self._registry.is_ready(name, pid)
+                is_up = await self._registry.comes_up(name, pid)
         except TimeoutError:
             return f"not ready {READY_S:g} s later"
-        return f"ready {time.monotonic() - began_s:.1f} s after the verdict"
+        after_s = time.monotonic() - began_s
+        return f"ready {after_s:.1f} s after the verdict" if is_up else "it ended again before it was ready"
 
     async def _put(self, incident: Incident, before: ProcessReport | None, watched: Watched) -> None:
         ends = len(watched.record.ends_s)

@@ -49,6 +49,12 @@ class Notifier:
         """Say that everything stops."""
         self._tell("STOPPING=1")
 
+    def close(self) -> None:
+        """Say nothing more."""
+        if self._to_systemd is not None:
+            self._to_systemd.socket.close()
+            self._to_systemd = None
+
     def _say(self, words: str) -> None:
         if words != self._status:
             self._status = words

@@ -43,11 +43,15 @@ def judge(record: Record, sample: Sample, limits: Limits) -> Judged:
             overdue_since_s=None,
             overdue_progress=None,
         )
-    has_wrong_settings = sample.supervisor == "EXITED" and sample.exit_status == EX_CONFIG
-    if has_ended and not has_wrong_settings and sample.supervisor not in _NOT_A_CRASH:
+    if has_ended and not sample.was_asked and not _is_explained(sample):
         assert known is not None  # noqa: S101 - what has_ended says
         return _crashed(record, sample, limits, f"process {known[0]} ended{_how(sample)}")
     return _BY_STATE.get(sample.supervisor, _not_judged)(record, sample, limits)
+
+
+def _is_explained(sample: Sample) -> bool:
+    """Return whether an end is no crash: it was told to, or nobody can tell, or its settings are wrong."""
+    return sample.supervisor in _NOT_A_CRASH or (sample.supervisor == "EXITED" and sample.exit_status == EX_CONFIG)
 
 
 def settled(record: Record, action: Action, *, is_done: bool, at_s: float, limits: Limits) -> Record:

@@ -86,6 +86,9 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity | None = None
     #: True when the process is known to have ended; False also when nobody knows.
     is_gone: bool = False
+    #: True when the process that has ended had said that somebody asked it to (SIGTERM): an operator's
+    #: ``supervisorctl restart`` may be over before supervisord can be asked.
+    was_asked: bool = False
     exit_status: int | None = None
     rss_mb: float | None = None
     #: The kernel's letter: ``T`` stopped by a signal, ``t`` held by a debugger, ``D`` waiting for a disk, ...

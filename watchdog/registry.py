@@ -34,6 +34,8 @@ class Registry:
         self._pids: dict[str, int] = {}
         self._heard: dict[str, Heard] = {}
         self._strangers: dict[str, Heard] = {}
+        #: The pid of each process that said last that it was asked to end.
+        self._asked: dict[str, int] = {}
         self._news = asyncio.Event()
         #: Beats that were not believed.
         self.ignored = 0
@@ -44,6 +46,8 @@ class Registry:
             self.ignored += 1
             return
         heard = Heard(beat=beat, at_s=self.now_s())
+        if beat.state == "draining":
+            self._asked[beat.process] = beat.pid
         if self._pids.get(beat.process) == beat.pid:
             self._believe(heard)
         else:
@@ -60,6 +64,7 @@ class Registry:
         if pid != self._pids.get(process):
             self._heard.pop(process, None)
             self._pids.pop(process, None)
+            self._spread()
         if pid is not None:
             self._pids[process] = pid
         if (stranger := self._strangers.get(process)) and stranger.beat.pid == pid:
@@ -71,10 +76,21 @@ class Registry:
         """Return the last believed beat of the living process."""
         return self._heard.get(process)
 
-    async def is_ready(self, process: str, pid: int) -> None:
-        """Wait until process ``pid`` says that it is ready; for ever, when it never does."""
-        while not ((heard := self._heard.get(process)) and heard.beat.pid == pid and heard.beat.state == "ready"):
+    async def comes_up(self, process: str, pid: int) -> bool:
+        """Wait until process ``pid`` says that it is ready (True), or has been replaced itself (False)."""
+        before = self._pids.get(process)
+        while True:
+            heard, known = self._heard.get(process), self._pids.get(process)
+            if heard and heard.beat.pid == pid and heard.beat.state == "ready":
+                return True
+            if known not in {before, pid}:
+                return False
+            before = pid if known == pid else before
             await self._news.wait()
+
+    def was_asked(self, process: str, pid: int) -> bool:
+        """Return whether process ``pid`` said, before it ended, that somebody had asked it to."""
+        return self._asked.get(process) == pid
 
     def claimed_pid(self, process: str) -> int | None:
         """Return the pid that the latest beat claims, believed or not: all there is without a supervisord to ask."""
@@ -83,6 +99,9 @@ class Registry:
 
     def _believe(self, heard: Heard) -> None:
         self._heard[heard.beat.process] = heard
+        self._spread()
+
+    def _spread(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
 

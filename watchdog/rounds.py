@@ -76,8 +76,8 @@ class Rounds:
     def _judge(self, each: Watched) -> None:
         old_pid = each.record.identity[0] if each.record.identity else 0
         at_s = self._clock.at(time.monotonic())
-        sample = each.sample(at_s, self._registry.last(each.name), self._registry.last("watchdog"))
-        before, (each.verdict, each.record) = each.verdict, judge(each.record, sample, each.limits)
+        before = each.verdict
+        each.verdict, each.record = judge(each.record, each.sample(at_s, self._registry), each.limits)
         if each.verdict.name != before.name:
             self._tell(each, at_s)
         if each.verdict.action:

@@ -12,7 +12,7 @@ from watchdog.sample import Process
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from watchdog.registry import Heard
+    from watchdog.registry import Heard, Registry
     from watchdog.sample import Stat
     from watchdog.supervisor import Program
 
@@ -67,8 +67,9 @@ class Watched:
         died_at_s = self.process.died_at_s if self.process else None
         return self.not_before_s > looked_at_s or (died_at_s is not None and died_at_s > looked_at_s)
 
-    def sample(self, at_s: float, heard: Heard | None, own: Heard | None) -> Sample:
-        """Read the process and return what is known now; ``own`` is the watchdog's own last beat."""
+    def sample(self, at_s: float, registry: Registry) -> Sample:
+        """Read the process and return what is known now."""
+        heard, own = registry.last(self.name), registry.last("watchdog")
         self.stat = self.process.read() if self.process else None
         known = self.record.identity
         identity = self.process.identity if self.process and self.is_alive else None
@@ -77,6 +78,7 @@ class Watched:
             supervisor=self.supervisor_state,
             identity=identity,
             is_gone=known is not None and identity != known,
+            was_asked=known is not None and registry.was_asked(self.name, known[0]),
             exit_status=self.exit_status,
             rss_mb=self.memory_mb,
             run_state=self.stat.run_state if self.stat else None,

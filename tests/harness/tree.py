@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,12 +17,12 @@ import psutil
 import pytest
 
 from ipc.channel import ask
-from ipc.errors import Unavailable
-from ipc.messages import ProcessReport, Status, StatusReport
+from ipc.errors import Unavailable, WireError
+from ipc.messages import Incident, ProcessReport, Status, StatusReport
 from watchdog.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 BIN = Path(sys.executable).parent
 VICTIM = Path(__file__).parents[1] / "fakes" / "victim.py"
@@ -67,23 +69,31 @@ QUICK = {
 class Tree:
     """One such supervisord, and what its operator does and sees. An async context manager: it runs inside."""
 
-    def __init__(self, home: Path, *, startsecs: int = 0, autorestart: str = "unexpected", **settings: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        settings: dict[str, str] | None = None,
+        *,
+        victims: tuple[str, ...] = VICTIMS,
+        startsecs: int = 0,
+        autorestart: str = "unexpected",
+    ) -> None:
         self.home = home
+        self._victims = victims
         self._startsecs = startsecs
         self._autorestart = autorestart
         self.environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")},
             "SENTIMENTAGENT_HOME": str(home),
             **QUICK,
-            **settings,
+            **(settings or {}),
         }
         self.supervisor = Supervisor(str(home / "run" / "supervisor.sock"))
         self._process: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> Self:
         """Start it and wait until supervisord answers."""
-        for folder in ("run", "logs", "faults"):
-            (self.home / folder).mkdir(mode=0o700, exist_ok=True)
+        self._make_folders()
         conf = self.home / "supervisord.conf"
         conf.write_text(self._conf())
         self._process = self._start(conf)
@@ -91,15 +101,14 @@ class Tree:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End every process that this tree started, by its pid."""
+        """End every process that this tree started: exactly those, by their pidfds."""
         assert self._process is not None
-        mine = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]
-        for process in mine:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(mine, timeout=5)
+        held = [os.pidfd_open(each.pid) for each in self.family()] if self._process.poll() is None else []
+        for pidfd in held:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        for pidfd in held:
+            select.select([pidfd], [], [], 5)
+            os.close(pidfd)
         self._process.wait(5)
 
     def order(self, victim: str, word: str) -> None:
@@ -112,7 +121,7 @@ class Tree:
         while True:
             try:
                 answer = await ask(self.home / "run" / "watchdog.sock", Status(), 2)
-            except Unavailable:
+            except (Unavailable, WireError):
                 if time.monotonic() > until_s:
                     pytest.fail(f"the watchdog does not answer\n{self.log()}")
                 await asyncio.sleep(0.05)
@@ -129,7 +138,8 @@ class Tree:
         """Wait until all are judged to be well; return their pids."""
 
         async def are_well() -> bool:
-            return all(each.verdict == "ok" and each.beat for each in (await self.report()).processes)
+            present = [each for each in (await self.report()).processes if each.supervisor_state != "ABSENT"]
+            return all(each.verdict == "ok" and each.beat for each in present)
 
         await self.until(are_well, 15, "all are well")
         return {each.process: each.pid for each in (await self.report()).processes if each.pid}
@@ -155,6 +165,66 @@ class Tree:
 
         return await self.until(is_new, within_s, f"{process} has another pid than {pid}")
 
+    async def incident(self, process: str, kind: str) -> Incident:
+        """Wait until something was done about an incident of that kind, and return it."""
+        found: list[Incident] = []
+
+        async def is_over() -> bool:
+            of_all = (await self.report()).incidents
+            found[:] = [each for each in of_all if (each.process, each.kind) == (process, kind)]
+            return bool(found) and found[0].action != "in progress"
+
+        await self.until(is_over, 10, f"something is done about {process}, {kind}")
+        return found[0]
+
+    async def until_state(self, process: str, statename: str) -> None:
+        """Wait until supervisord says so; each question pokes it."""
+
+        async def is_so() -> bool:
+            return (await self.supervisor.program(process)).statename == statename
+
+        await self.until(is_so, 10, f"{process} is {statename}")
+
+    async def supervisorctl(self, *words: str) -> None:
+        """Run supervisorctl as an operator does."""
+        url = f"unix://{self.supervisor.socket}"
+        command = [str(BIN / "supervisorctl"), "-s", url, *words]
+        done = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        await done.communicate()
+        assert done.returncode == 0
+
+    async def run_watchdog(self) -> tuple[int | None, str]:
+        """Run one more watchdog until it ends; return its exit status and what it said."""
+        pipe = asyncio.subprocess.PIPE
+        done = await asyncio.create_subprocess_exec(BIN / "sentimentagent-watchdog", env=self.environ, stdout=pipe)
+        words, _ = await done.communicate()
+        return done.returncode, words.decode()
+
+    @asynccontextmanager
+    async def by_hand(self, *processes: str) -> AsyncIterator[None]:
+        """Run these processes without supervisord while inside."""
+        self._make_folders()
+        commands = {
+            name: [str(BIN / "sentimentagent-watchdog")] if name == "watchdog" else self._victim(name)
+            for name in processes
+        }
+        started = [
+            await asyncio.create_subprocess_exec(*command, env=self.environ, stdout=asyncio.subprocess.DEVNULL)
+            for command in commands.values()
+        ]
+        try:
+            yield
+        finally:
+            for process in started:
+                process.kill()
+                await process.wait()
+
+    def family(self) -> list[psutil.Process]:
+        """Return supervisord and all that it has started."""
+        assert self._process is not None
+        supervisord = psutil.Process(self._process.pid)
+        return [supervisord, *supervisord.children(recursive=True)]
+
     async def stop_supervisord(self) -> None:
         """Ask supervisord to stop everything, and wait for it."""
         assert self._process is not None
@@ -170,6 +240,13 @@ class Tree:
     def events(self) -> list[str]:
         """Return the watchdog's log lines."""
         return (self.home / "logs" / "watchdog.log").read_text().splitlines()
+
+    def _make_folders(self) -> None:
+        for folder in ("run", "logs", "faults"):
+            (self.home / folder).mkdir(mode=0o700, exist_ok=True)
+
+    def _victim(self, name: str) -> list[str]:
+        return [sys.executable, str(VICTIM), name, str(self.home / "faults")]
 
     def _start(self, conf: Path) -> subprocess.Popen[bytes]:
         with (self.home / "logs" / "out").open("ab") as out:
@@ -188,9 +265,7 @@ class Tree:
                 name=name, command=command, startsecs=startsecs, autorestart=self._autorestart, home=self.home
             )
 
-        victims = (
-            program(name, f"{sys.executable} {VICTIM} {name} {self.home}/faults", self._startsecs) for name in VICTIMS
-        )
+        victims = (program(name, " ".join(self._victim(name)), self._startsecs) for name in VICTIMS)
         return "".join(
             [_HEAD.format(home=self.home), program("watchdog", f"{BIN}/sentimentagent-watchdog", 0), *victims]
         )

@@ -197,6 +197,14 @@ def test_an_operators_stop_is_respected_and_not_taken_for_a_crash(state: str) ->
     assert record.ends_s == ()
 
 
+@pytest.mark.parametrize("changes", [{"identity": NEW, "supervisor": "STARTING"}, {"supervisor": "RUNNING"}])
+def test_an_operators_restart_that_nobody_saw_is_not_taken_for_a_crash(changes: dict[str, Any]) -> None:
+    """It may be over before supervisord can be asked; but the old process had said that it was asked to end."""
+    (verdict,), record = judge_all([gone(was_asked=True, **changes)])
+    assert verdict.action is None
+    assert record.ends_s == ()
+
+
 @pytest.mark.parametrize("state", ["SHUTDOWN", "ABSENT", None])
 def test_ends_that_nobody_can_explain_count_for_nobody(state: str | None) -> None:
     """While supervisord stops everything, or does not answer, a death is not held against the process."""

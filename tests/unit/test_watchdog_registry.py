@@ -78,13 +78,33 @@ def test_strangers_do_not_pile_up(registry: Registry) -> None:
     assert registry.claimed_pid("api") == 299
 
 
+def test_who_was_asked_to_end_is_remembered_after_its_end(registry: Registry) -> None:
+    """By pid: the successor was not asked."""
+    registry.take(beat("api", 100, "draining"))
+    registry.know("api", 101)
+    assert registry.was_asked("api", 100)
+    assert not registry.was_asked("api", 101)
+
+
 async def test_readiness_is_waited_for(registry: Registry) -> None:
     """Of this pid, and of no other."""
-    waiter = asyncio.create_task(registry.is_ready("api", 101))
+    waiter = asyncio.create_task(registry.comes_up("api", 101))
     registry.take(beat("api", 100))
     registry.know("api", 101)
     registry.take(beat("api", 101, "starting"))
     await asyncio.sleep(0)
     assert not waiter.done()
     registry.take(beat("api", 101))
-    await asyncio.wait_for(waiter, 1)
+    assert await asyncio.wait_for(waiter, 1)
+
+
+@pytest.mark.parametrize("pids", [(101, None), (101, 102), (102,)])
+async def test_nobody_waits_for_a_process_that_has_been_replaced(
+    registry: Registry, pids: tuple[int | None, ...]
+) -> None:
+    """In a crash loop the first mail must not wait for who is gone."""
+    waiter = asyncio.create_task(registry.comes_up("api", 101))
+    for pid in pids:
+        await asyncio.sleep(0)
+        registry.know("api", pid)
+    assert not await asyncio.wait_for(waiter, 1)
