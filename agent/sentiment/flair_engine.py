@@ -157,9 +157,9 @@ class FlairEngine:
 class EmbeddedModel:
     """A flair TextClassifier over a BERT whose rows are token ids; batched here, as flair's predict wastes time.
 
-    `predict` wraps each word of each text in an object, splits words another way than the training did (which changed 17
-    of 1,500 labels) and batches by count: 176 comments a second, where this reached 230 in float32 and 403 in bfloat16.
-    The numbers go through the same classifier object: its embeddings' forward, then its decoder.
+    `predict` wraps each word of each text in an object, splits words another way than the training did (which changed
+    17 of 1,500 labels) and batches by count: 176 comments a second, where this reached 230 in float32 and 403 in
+    bfloat16. The numbers go through the same classifier object: its embeddings' forward, then its decoder.
     """
 
     def __init__(self, classifier: TextClassifier, temperature: float) -> None:
