@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from dotenv import dotenv_values
 
+from ipc.baseline import low_thresholds
 from ipc.errors import SettingsError
 from ipc.settings import GROUPS, NAMES, Folders, Group, Names, Secret, Settings
 
@@ -70,7 +71,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """
     environ = os.environ if environ is None else environ
     home = _home(environ)
-    env_file = Path(environ.get("SENTIMENTAGENT_ENV_FILE") or home / ".env")
+    env_file = settings_file(environ)
     in_file = _read_file(env_file)
     in_environ = {name: value for name, value in environ.items() if name in NAMES and value != ""}
 
@@ -80,6 +81,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     groups = {group: _decode(kind, values) for group, kind in GROUPS.items()}
     settings = Settings(folders=_folders(home, environ), origins=origins, **groups)  # type: ignore[arg-type]
     return msgspec.structs.replace(settings, warnings=tuple(warnings + _cross_check(settings)))
+
+
+def settings_file(environ: Mapping[str, str]) -> Path:
+    """Return where the settings file is, or would be."""
+    return Path(environ.get("SENTIMENTAGENT_ENV_FILE") or _home(environ) / ".env")
 
 
 def _home(environ: Mapping[str, str]) -> Path:
@@ -187,7 +193,10 @@ def _cross_check(settings: Settings) -> list[str]:
             raise SettingsError(f"{warning.upper()} is above {limit.upper()}")
     if mail.smtp_host and not (mail.alert_to and mail.alert_from):
         raise SettingsError("SMTP_HOST is set, but ALERT_TO or ALERT_FROM is not: nobody would get the mail")
+    warnings = list(low_thresholds(watchdog))
     if settings.store.cosmos_endpoint:
         store = settings.folders.store
-        return [f"COSMOS_ENDPOINT is set, but this version has no Cosmos DB store: items are kept in SQLite at {store}"]
-    return []
+        warnings += [
+            f"COSMOS_ENDPOINT is set, but this version has no Cosmos DB store: items are kept in SQLite at {store}"
+        ]
+    return warnings

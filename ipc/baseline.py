@@ -1,0 +1,47 @@
+"""What each process holds right after its start, and what to say of thresholds below that.
+
+A limit below a process's own baseline restarts a process that does nothing wrong, for ever; a warning level below it
+never ends. Values and words only: nothing is measured here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ipc.settings import WatchdogSettings
+
+#: RSS in MB of a process that is ready and has done next to nothing, as `sentimentagent status` shows it 40 s after a
+#: start on sample data (Linux, Python 3.11, the embedded model): rounded up. Another SENTIMENT_MODEL holds another sum.
+BASELINE_MB: Final = {"collector": 32, "analyzer": 520, "api": 47, "watchdog": 31}
+
+#: What a warning level, and what a limit below the baseline leads to.
+_EFFECTS: Final = ("health would warn for ever", "it would be restarted again and again")
+
+
+def thresholds_mb(process: str, settings: WatchdogSettings) -> dict[str, float]:
+    """Return the two settings that ``process`` is judged by, by name: its warning level and its limit."""
+    if process == "analyzer":
+        return {
+            "ANALYZER_MEMORY_WARNING_MB": settings.analyzer_memory_warning_mb,
+            "ANALYZER_MEMORY_LIMIT_MB": settings.analyzer_memory_limit_mb,
+        }
+    return {"MEMORY_WARNING_MB": settings.memory_warning_mb, "MEMORY_LIMIT_MB": settings.memory_limit_mb}
+
+
+def limits_sum_mb(settings: WatchdogSettings) -> float:
+    """Return what all processes may hold together before one of them is restarted."""
+    return sum(list(thresholds_mb(process, settings).values())[1] for process in BASELINE_MB)
+
+
+def low_thresholds(settings: WatchdogSettings) -> Iterator[str]:
+    """Yield a sentence for each threshold that is below what a process under it holds anyway."""
+    for process, baseline_mb in BASELINE_MB.items():
+        for (name, threshold_mb), effect in zip(thresholds_mb(process, settings).items(), _EFFECTS, strict=True):
+            if threshold_mb < baseline_mb:
+                yield (
+                    f"{name}={threshold_mb:g} is below the {baseline_mb} MB that {process} holds right after its start:"
+                    f" {effect}"
+                )
