@@ -4,7 +4,8 @@
 
 Two stages. A teacher with all six layers of the base learns the labels. The student keeps four of the teacher's trained
 layers and learns the labels mixed with the teacher's opinion, which also covers posts that nobody labelled; it ends on
-comments alone and is blended with what it was before. Last, one temperature is fitted on texts that neither saw. Interrupted, the command goes on after the last whole epoch.
+comments alone and is blended with what it was before. Last, one temperature is fitted on texts that neither saw.
+Interrupted, the command goes on after the last whole epoch.
 """
 
 import argparse
@@ -40,8 +41,8 @@ STUDENT_SHARES = {
 }
 TEACHER = fit.Recipe(epochs=2, peak_rate=1e-4)
 STUDENT = fit.Recipe(epochs=3, peak_rate=1e-4, core_epochs=2)
-#: How much of the student before its core epochs is blended into the last one. On the held-out texts, from 0 to 1, GoEmotions'
-#: macro-F1 falls from 0.742 to 0.731 and the others' rises (films 0.527 to 0.548, products 0.583 to 0.593).
+#: How much of the student before its core epochs is blended into the last one. On the held-out texts, from 0 to 1,
+#: GoEmotions' macro-F1 falls from 0.742 to 0.731 and the others' rises (films 0.527 to 0.548, products 0.583 to 0.593).
 WIDE_SHARE = 0.5
 #: What only widens the model, beside the comments it is for.
 WIDENING = frozenset({"amazon", "movie", "nyt", "posts"})
