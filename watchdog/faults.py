@@ -49,7 +49,7 @@ def _hung(record: Record, sample: Sample, limits: Limits) -> Judged:
     if sample.run_state == "T":
         # A stopped process takes no SIGTERM: waiting for it would be time lost.
         return _restart("hung", f"{reason}: stopped by a signal", 0), record
-    return _restart("hung", reason, limits.short_stop_s), record
+    return _restart("hung", reason, limits.hung_stop_s), record
 
 
 def _stuck(record: Record, sample: Sample, limits: Limits) -> Judged:
@@ -66,7 +66,7 @@ def _stuck(record: Record, sample: Sample, limits: Limits) -> Judged:
     if overdue_s <= limits.stuck_after_s:
         return _OK, record
     reason = f"unit {beat.unit!r} is {overdue_s:.0f} s past its deadline, over {limits.stuck_after_s:g} s"
-    return _restart("stuck", reason, limits.short_stop_s), record
+    return _restart("stuck", reason, limits.stuck_stop_s), record
 
 
 #: Every check of a living process.

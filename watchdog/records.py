@@ -61,8 +61,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     longest_probe_s: float = 3600.0
     #: What a stop may take before SIGKILL: the process's own grace and a second to leave.
     stop_s: float = 9.0
-    #: The same for a process that does not listen any more. Chosen, not measured.
-    short_stop_s: float = 1.0
+    #: The same for stuck work: the loop turns and can save what it holds, but the work itself will not end.
+    #: And for a hung loop, which hears no SIGTERM until it is free again. Chosen, not measured.
+    stuck_stop_s: float = 1.0
+    hung_stop_s: float = 0.25
     #: A process that has not beaten yet is not judged before this age. Chosen: importing flair takes 5 to 8 s,
     #: but beats begin before that.
     start_grace_s: float = 5.0

@@ -74,12 +74,12 @@ class Tree:
         home: Path,
         settings: dict[str, str] | None = None,
         *,
-        victims: tuple[str, ...] = VICTIMS,
+        processes: tuple[str, ...] = ("watchdog", *VICTIMS),
         startsecs: int = 0,
         autorestart: str = "unexpected",
     ) -> None:
         self.home = home
-        self._victims = victims
+        self._processes = processes
         self._startsecs = startsecs
         self._autorestart = autorestart
         self.environ = {
@@ -196,7 +196,7 @@ class Tree:
     async def run_watchdog(self) -> tuple[int | None, str]:
         """Run one more watchdog until it ends; return its exit status and what it said."""
         pipe = asyncio.subprocess.PIPE
-        done = await asyncio.create_subprocess_exec(BIN / "sentimentagent-watchdog", env=self.environ, stdout=pipe)
+        done = await asyncio.create_subprocess_exec(*self._command("watchdog"), env=self.environ, stdout=pipe)
         words, _ = await done.communicate()
         return done.returncode, words.decode()
 
@@ -204,13 +204,10 @@ class Tree:
     async def by_hand(self, *processes: str) -> AsyncIterator[None]:
         """Run these processes without supervisord while inside."""
         self._make_folders()
-        commands = {
-            name: [str(BIN / "sentimentagent-watchdog")] if name == "watchdog" else self._victim(name)
-            for name in processes
-        }
+        quiet = asyncio.subprocess.DEVNULL
         started = [
-            await asyncio.create_subprocess_exec(*command, env=self.environ, stdout=asyncio.subprocess.DEVNULL)
-            for command in commands.values()
+            await asyncio.create_subprocess_exec(*self._command(name), env=self.environ, stdout=quiet)
+            for name in processes
         ]
         try:
             yield
@@ -237,15 +234,13 @@ class Tree:
             f"--- {path.name}\n{path.read_text()[-4000:]}" for path in sorted((self.home / "logs").iterdir())
         )
 
-    def events(self) -> list[str]:
-        """Return the watchdog's log lines."""
-        return (self.home / "logs" / "watchdog.log").read_text().splitlines()
-
     def _make_folders(self) -> None:
         for folder in ("run", "logs", "faults"):
             (self.home / folder).mkdir(mode=0o700, exist_ok=True)
 
-    def _victim(self, name: str) -> list[str]:
+    def _command(self, name: str) -> list[str]:
+        if name == "watchdog":
+            return [str(BIN / "sentimentagent-watchdog")]
         return [sys.executable, str(VICTIM), name, str(self.home / "faults")]
 
     def _start(self, conf: Path) -> subprocess.Popen[bytes]:
@@ -260,12 +255,13 @@ class Tree:
             return False
 
     def _conf(self) -> str:
-        def program(name: str, command: str, startsecs: int) -> str:
+        def program(name: str) -> str:
             return _PROGRAM.format(
-                name=name, command=command, startsecs=startsecs, autorestart=self._autorestart, home=self.home
+                name=name,
+                command=" ".join(self._command(name)),
+                startsecs=0 if name == "watchdog" else self._startsecs,
+                autorestart=self._autorestart,
+                home=self.home,
             )
 
-        victims = (program(name, " ".join(self._victim(name)), self._startsecs) for name in VICTIMS)
-        return "".join(
-            [_HEAD.format(home=self.home), program("watchdog", f"{BIN}/sentimentagent-watchdog", 0), *victims]
-        )
+        return "".join([_HEAD.format(home=self.home), *map(program, self._processes)])

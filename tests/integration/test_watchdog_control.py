@@ -47,7 +47,13 @@ stderr_logfile=NONE
 command={home}/not-there
 autostart=false
 """
-_POLITE = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)); time.sleep(60)"
+# Short sleeps: a signal that comes just before a sleep begins is handled after it.
+_POLITE = """
+import signal, time
+signal.signal(signal.SIGTERM, lambda *_: exit(0))
+while True:
+    time.sleep(0.02)
+"""
 _DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 
 

@@ -84,7 +84,7 @@ async def test_systemd_hears_of_readiness_life_and_stop(short_path: Path, system
 async def test_a_hung_supervisord_is_not_vouched_for(short_path: Path, systemd: Systemd) -> None:
     """Without its answer there is no WATCHDOG, so that systemd notices; and READY is said once."""
     environ = {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "400000"}
-    async with Tree(short_path, environ, victims=()) as tree:
+    async with Tree(short_path, environ, processes=("watchdog",)) as tree:
         await systemd.hears("READY=1")
         supervisord = tree.family()[0]
         supervisord.suspend()
@@ -99,7 +99,7 @@ async def test_a_hung_supervisord_is_not_vouched_for(short_path: Path, systemd: 
 
 async def test_a_stopped_watchdog_does_not_stop_the_service(short_path: Path, systemd: Systemd) -> None:
     """STOPPING=1 of a watchdog that is only restarted would make systemd end everything."""
-    async with Tree(short_path, {"NOTIFY_SOCKET": str(systemd.path)}, victims=()) as tree:
+    async with Tree(short_path, {"NOTIFY_SOCKET": str(systemd.path)}, processes=("watchdog",)) as tree:
         await systemd.hears("READY=1")
         await tree.supervisorctl("stop", "watchdog")
         assert "STOPPING=1" not in systemd.listen()
@@ -107,7 +107,7 @@ async def test_a_stopped_watchdog_does_not_stop_the_service(short_path: Path, sy
 
 async def test_one_that_an_operator_stopped_does_not_hold_readiness_back(short_path: Path, systemd: Systemd) -> None:
     """The others work; a service that never gets ready would be killed by systemd."""
-    async with Tree(short_path, {"NOTIFY_SOCKET": str(systemd.path)}, victims=("collector",)) as tree:
+    async with Tree(short_path, {"NOTIFY_SOCKET": str(systemd.path)}, processes=("watchdog", "collector")) as tree:
         await tree.supervisorctl("stop", "collector")
         await systemd.hears("READY=1")
         await systemd.hears("STATUS=collector stopped")

@@ -50,7 +50,7 @@ async def test_a_killed_process_is_back_at_once_and_one_mail_says_so(
     short_path: Path, box: Mailbox, mail: dict[str, str]
 ) -> None:
     """Supervisord alone would look for a second; the watchdog's poke makes it look now."""
-    async with Tree(short_path, mail, victims=("collector",)) as tree:
+    async with Tree(short_path, mail, processes=("watchdog", "collector")) as tree:
         pid = (await tree.ready())["collector"]
         os.kill(pid, signal.SIGKILL)
         assert await tree.replaced("collector", pid, within_s=2) < 0.9
@@ -90,7 +90,7 @@ async def test_a_leak_is_replaced_before_it_hurts(short_path: Path, box: Mailbox
 @pytest.mark.parametrize(
     ("fault", "kind", "reason", "done"),
     [
-        ("hang", "hung", "no beat for 1.", "SIGTERM, and SIGKILL after 1 s"),
+        ("hang", "hung", "no beat for 1.", "SIGTERM, and SIGKILL after 0.25 s"),
         ("stuck", "stuck", "unit 'a batch of 32' is", "SIGTERM"),
     ],
 )
@@ -98,7 +98,7 @@ async def test_a_process_that_does_not_work_is_replaced(
     short_path: Path, fault: str, kind: str, reason: str, done: str
 ) -> None:
     """A blocked loop does not beat; stuck work beats and makes no progress."""
-    async with Tree(short_path, victims=("analyzer",)) as tree:
+    async with Tree(short_path, processes=("watchdog", "analyzer")) as tree:
         pid = (await tree.ready())["analyzer"]
         tree.order("analyzer", fault)
         incident = await tree.incident("analyzer", kind)
@@ -110,7 +110,7 @@ async def test_a_process_that_does_not_work_is_replaced(
 
 async def test_a_stopped_process_is_replaced_without_waiting_for_it(short_path: Path) -> None:
     """SIGSTOP: it would take no SIGTERM, so it gets no grace."""
-    async with Tree(short_path, victims=("api",)) as tree:
+    async with Tree(short_path, processes=("watchdog", "api")) as tree:
         pid = (await tree.ready())["api"]
         os.kill(pid, signal.SIGSTOP)
         assert await tree.replaced("api", pid, within_s=5) < 2
@@ -155,7 +155,7 @@ async def test_an_operators_stop_is_respected_and_reported(
     short_path: Path, box: Mailbox, mail: dict[str, str]
 ) -> None:
     """``supervisorctl stop``, ``start`` and ``restart`` are nobody's crash: no restart, no incident, no mail."""
-    async with Tree(short_path, mail, victims=("collector",)) as tree:
+    async with Tree(short_path, mail, processes=("watchdog", "collector")) as tree:
         pids = await tree.ready()
         await tree.supervisor.programs()
         await tree.supervisor.stop("collector")
@@ -201,7 +201,7 @@ async def test_what_the_watchdog_knows_survives_its_own_death(
 ) -> None:
     """Killed while it keeps a process in quarantine: the next one goes on with it, and tells of its own crash."""
     settings = {"RESTART_INTENSITY": "2", "QUARANTINE_FIRST_PROBE_S": "300"}
-    async with Tree(short_path, settings | mail, victims=("collector",)) as tree:
+    async with Tree(short_path, settings | mail, processes=("watchdog", "collector")) as tree:
         pids = await tree.ready()
         tree.order("collector", "crash")
         await tree.until(lambda: "Process quarantined" in tree.log(), 10, "it is quarantined")
@@ -224,7 +224,9 @@ async def test_what_the_watchdog_knows_survives_its_own_death(
 
 async def test_a_process_that_never_comes_up_leaves_fatal_by_a_probe(short_path: Path) -> None:
     """Supervisord gives up on what ends within its startsecs, for ever; the watchdog tries again."""
-    async with Tree(short_path, {"QUARANTINE_FIRST_PROBE_S": "0.5"}, victims=("api",), startsecs=1) as tree:
+    async with Tree(
+        short_path, {"QUARANTINE_FIRST_PROBE_S": "0.5"}, processes=("watchdog", "api"), startsecs=1
+    ) as tree:
         tree.order("api", "crash")
 
         async def is_fatal() -> bool:
@@ -245,7 +247,7 @@ async def test_wrong_settings_are_told_once_and_not_started_for_ever(
     short_path: Path, box: Mailbox, mail: dict[str, str]
 ) -> None:
     """Status 78 is a matter for the operator."""
-    async with Tree(short_path, mail, victims=("api",)) as tree:
+    async with Tree(short_path, mail, processes=("watchdog", "api")) as tree:
         await tree.ready()
         tree.order("api", "misconfigured")
         letter = await box.letter()
@@ -256,7 +258,7 @@ async def test_wrong_settings_are_told_once_and_not_started_for_ever(
 
 async def test_what_ended_while_the_watchdog_was_away_is_started(short_path: Path) -> None:
     """Where supervisord starts nothing again, a process that ended in between would stay down."""
-    async with Tree(short_path, victims=("collector",), autorestart="false") as tree:
+    async with Tree(short_path, processes=("watchdog", "collector"), autorestart="false") as tree:
         pids = await tree.ready()
         await tree.supervisorctl("stop", "watchdog")
         tree.order("collector", "end")
@@ -270,7 +272,7 @@ async def test_what_ended_while_the_watchdog_was_away_is_started(short_path: Pat
 
 async def test_a_second_watchdog_does_not_come_up(short_path: Path) -> None:
     """Two would fight over the same processes: the door admits one."""
-    async with Tree(short_path, victims=()) as tree:
+    async with Tree(short_path, processes=("watchdog",)) as tree:
         await tree.ready()
         status, words = await tree.run_watchdog()
         assert status == 1
@@ -280,7 +282,7 @@ async def test_a_second_watchdog_does_not_come_up(short_path: Path) -> None:
 async def test_a_watchdog_over_its_own_limit_ends_and_is_replaced(short_path: Path) -> None:
     """It restarts the others, but itself only by ending: supervisord does the rest."""
     settings = {"MEMORY_WARNING_MB": "20", "MEMORY_LIMIT_MB": "20", "RESTART_INTENSITY": "99"}
-    async with Tree(short_path, settings, victims=()) as tree:
+    async with Tree(short_path, settings, processes=("watchdog",)) as tree:
         await tree.until(lambda: "it ends, so that supervisord starts it anew" in tree.log(), 10, "it ends itself")
 
         async def is_back() -> bool:
@@ -318,7 +320,7 @@ async def test_without_supervisord_it_watches_and_tells_and_restarts_nobody(shor
 
 async def test_the_state_file_is_readable_by_people_and_private(short_path: Path) -> None:
     """An operator may look into it; nobody else on the machine may."""
-    async with Tree(short_path, victims=()) as tree:
+    async with Tree(short_path, processes=("watchdog",)) as tree:
         await tree.ready()
         path = short_path / "state" / "watchdog.json"
         assert set(json.loads(path.read_text())["processes"]) == {"collector", "analyzer", "api", "watchdog"}

@@ -129,7 +129,7 @@ def test_a_hang_gets_a_short_grace_and_a_stopped_process_none() -> None:
     """A blocked loop hears no SIGTERM and a stopped process takes none, so waiting is time lost."""
     (hung,), _ = judge_all([sample(beat_age_s=11)])
     (stopped,), _ = judge_all([sample(beat_age_s=11, run_state="T")])
-    assert (hung.grace_s, stopped.grace_s) == (LIMITS.short_stop_s, 0)
+    assert (hung.grace_s, stopped.grace_s) == (LIMITS.hung_stop_s, 0)
 
 
 @pytest.mark.parametrize("own_beat_age_s", [None, 5.0, 30.0])
