@@ -25,7 +25,9 @@ class RunningApi:
     """One running API, a client of it, and the store behind it."""
 
     def __init__(self, folder: Path, environ: dict[str, str]) -> None:
-        self.settings = load({"SENTIMENTAGENT_HOME": str(folder), "API_PORT": "0", **environ})
+        # The process that is measured is the test's own, which may hold a model from another test.
+        roomy = {"MEMORY_WARNING_MB": "8000", "MEMORY_LIMIT_MB": "9000"}
+        self.settings = load({"SENTIMENTAGENT_HOME": str(folder), "API_PORT": "0", **roomy, **environ})
         for each in (self.settings.folders.state, self.settings.folders.run):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.pulse = Pulse("api")
