@@ -169,25 +169,7 @@ def fit(network: Network, data: Sequence[Encoded], recipe: Recipe, checkpoint: P
         fresh = checkpoint.with_suffix(".new")
         torch.save({**state, "optimiser": optimiser.state_dict()}, fresh)
         fresh.replace(checkpoint)
-        if epoch + 1 == recipe.epochs - recipe.core_epochs:
-            torch.save(average.state_dict(), wide_of(checkpoint))
     return average
-
-
-def wide_of(checkpoint: Path) -> Path:
-    """Where :func:`fit` leaves the average of weights as it was before the core epochs."""
-    return checkpoint.with_suffix(".wide.pt")
-
-
-def blend(network: Network, other: Path, share: float) -> None:
-    """Move a network's weights by `share` towards those that `other` holds, of the same training."""
-    wide = torch.load(other, weights_only=True)
-    network.load_state_dict(
-        {
-            name: value.lerp(wide[name], share) if value.is_floating_point() else value
-            for name, value in network.state_dict().items()
-        }
-    )
 
 
 def _rng(seed: int) -> random.Random:

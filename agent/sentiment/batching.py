@@ -90,5 +90,5 @@ def merge(parts: Sequence[tuple[float, float, float]]) -> Scores:
 
 #: The weight of a piece that is surely neutral, beside 1 + this for one that surely is not. Between 0.05 and a plain
 #: average nothing was found to choose by: 64 reviews and editorials that people had rated sentence by sentence
-#: correlated with the score at 0.880 to 0.882. docs/model.md has the trial.
+#: correlated with the score at 0.858 to 0.863. docs/model.md has the trial.
 PLAIN_WEIGHT = 0.5
