@@ -17,7 +17,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from ipc import logs
+from ipc import logs, stacks
 from ipc.channel import Connection, connections
 from ipc.environment import load
 from ipc.errors import SentimentAgentError, SettingsError, WireError
@@ -122,6 +122,10 @@ def run(process: str, build: Callable[[Settings, Pulse], Service]) -> int:
     except SettingsError as error:
         print(f"{process}: {logs.harmless(str(error))}", file=sys.stderr)  # noqa: T201 - logs are not there yet
         return EX_CONFIG
+    try:
+        stacks.arm(settings.folders.state, process)
+    except OSError as error:
+        _log.warning("No stacks will be there when this process hangs", reason=str(error))
     for warning in settings.warnings:
         _log.warning(warning)
     return _run(process, settings, build)
