@@ -55,6 +55,7 @@ _OUR_PREFIXES: Final = (
     "MEMORY_",
     "RESTART_",
     "QUARANTINE_",
+    "INCIDENT_",
     "SMTP_",
     "ALERT_",
     "LOG_",

@@ -179,6 +179,10 @@ class WatchdogSettings(Group, frozen=True):
     restart_intensity: Count = 5
     restart_period_s: Seconds = 600.0
     quarantine_first_probe_s: Seconds = 60.0
+    #: What the evidence of an incident may delay a restart, at most; it takes 0.1 s as a rule.
+    incident_snapshot_s: Seconds = 2.0
+    #: How long an incident's folder is kept.
+    incident_keep_days: Count = 30
 
 
 class MailSettings(Group, frozen=True):

@@ -23,6 +23,7 @@ from watchdog.journal import Journal
 from watchdog.looker import Looker
 from watchdog.mender import Mender
 from watchdog.notify import Notifier
+from watchdog.recorder import Recorder
 from watchdog.records import Verdict, limits_of
 from watchdog.registry import Registry
 from watchdog.rounds import LOOK_EVERY_S, Rounds
@@ -57,12 +58,17 @@ class Watchdog:
         self._watched = {name: Watched(name, limits_of(name, settings.watchdog, settings.life)) for name in PROCESSES}
         everybody = self._watched.values()
         self._registry = Registry(self._now_s)
-        self._rounds = Rounds(everybody, self._registry, self._clock, self._act)
+        self._recorder = Recorder(settings)
+        self._rounds = Rounds(everybody, self._registry, self._clock, self._act, self._recorder.note)
         supervisor = Supervisor.of_environment(os.environ)
         self._looker = Looker(supervisor, self._registry, everybody, self._rounds.hurry)
         self._journal = Journal(settings.folders.state / "watchdog.json", everybody, self._now_s)
         self._alerts = Alerts(settings.folders.state / "alerts", settings.mail)
-        self._mender = Mender(Control(supervisor), self._journal, self._alerts, self._registry) if supervisor else None
+        self._mender = (
+            Mender(Control(supervisor), self._journal, self._alerts, self._registry, self._recorder)
+            if supervisor
+            else None
+        )
         self._notifier = Notifier(os.environ)
         self._door = Door(settings.folders.socket("watchdog"), (Beat, Status), self._answer)
         self._tasks = asyncio.TaskGroup()
@@ -75,6 +81,7 @@ class Watchdog:
         await self._door.__aenter__()
         left = await self._journal.load()
         await self._alerts.load()
+        await self._recorder.load()
         if not left.was_stopped and left.parent_pid == os.getppid():
             self._journal.note_restart(
                 self._watched["watchdog"], "crashed", "the watchdog ended without being asked to"
@@ -93,6 +100,7 @@ class Watchdog:
         try:
             self._journal.is_ending |= kind is None
             await self._journal.save()
+            await self._recorder.flush()
             for each in self._watched.values():
                 each.detach()
         finally:
@@ -105,6 +113,7 @@ class Watchdog:
             self._begin(self._make_rounds(), "rounds")
             self._begin(self._alerts.run(), "alerts")
             self._begin(self._measure_families(), "families")
+            self._begin(self._recorder.upkeep(), "recorder")
             if self._mender:
                 self._begin(self._mender.tell_left_over(self._watched), "alerts of the last life")
             await stop.wait()
@@ -186,6 +195,8 @@ class Watchdog:
 
     async def _end_myself(self, each: Watched, verdict: Verdict) -> None:
         self._journal.note_restart(each, "memory", verdict.reason)
+        for incident in self._journal.incidents.opened(each.name):
+            await self._recorder.record(incident, self._report(each), each.process)
         self._journal.is_ending = True
         await self._journal.save()
         raise OverLimit(f"the watchdog's own {verdict.reason}: it ends, so that supervisord starts it anew")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from watchdog.alerts import Alerts
     from watchdog.control import Control
     from watchdog.journal import Journal
+    from watchdog.recorder import Recorder
     from watchdog.records import Verdict
     from watchdog.registry import Registry
     from watchdog.watched import Watched
@@ -45,11 +46,14 @@ class Mended(msgspec.Struct, frozen=True, kw_only=True):
 class Mender:
     """Carries out verdicts and tells of them."""
 
-    def __init__(self, control: Control, journal: Journal, alerts: Alerts, registry: Registry) -> None:
+    def __init__(
+        self, control: Control, journal: Journal, alerts: Alerts, registry: Registry, recorder: Recorder
+    ) -> None:
         self._control = control
         self._journal = journal
         self._alerts = alerts
         self._registry = registry
+        self._recorder = recorder
         #: Incidents whose alert is waiting for the new process to be ready.
         self._telling: set[str] = set()
 
@@ -59,9 +63,13 @@ class Mender:
         The caller has set :attr:`Watched.is_being_mended`, which keeps others off until this returns.
         """
         began_s = time.monotonic()
+        ends_it = verdict.action in {"restart", "stop"}
         try:
             incident = self._incident(watched, verdict)
+            before = watched.report(self._registry.now_s(), self._registry.last(watched.name))
             await self._journal.save()
+            if incident and ends_it:  # while it can still be asked
+                await self._recorder.record(incident, before, watched.process if watched.is_alive else None)
             outcome = await self._act(watched, verdict, old_pid)
             self._note(watched, verdict, outcome, old_pid)
         finally:
@@ -69,6 +77,7 @@ class Mender:
             watched.not_before_s = time.monotonic()
         if incident:
             incident = self._journal.incidents.acted(incident, outcome.words)
+            await (self._recorder.update(incident) if ends_it else self._recorder.record(incident, before, None))
         await self._journal.save()
         return Mended(incident=incident, outcome=outcome, began_s=began_s)
 
@@ -84,6 +93,7 @@ class Mender:
         if outcome.new_pid:
             readiness = await self._readiness(watched.name, outcome.new_pid, mended.began_s)
             incident = self._journal.incidents.acted(incident, f"{outcome.words}; {readiness}")
+            await self._recorder.update(incident)
         await self._put(incident, before, watched)
         self._telling.discard(incident.id)
         await self._journal.save()
@@ -92,6 +102,7 @@ class Mender:
         """Close the incidents of a process that has recovered, or that an operator has taken over."""
         for incident in self._journal.incidents.close(watched.name):
             _log.info("Incident closed", name=watched.name, incident=incident.id, reason=verdict.reason)
+            await self._recorder.update(incident)
             if verdict.action == "recover" and incident.kind == "quarantine":
                 await self._alerts.put(letter.recovered(incident, verdict.reason))
         await self._journal.save()
