@@ -14,7 +14,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from agent.sentiment.scoring import score_items
 from agent.store.choose import open_writer
@@ -26,7 +26,7 @@ from ipc.life import Pulse, run
 from ipc.messages import Ack, AnyMessage, Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from types import TracebackType
 
     from agent.records import Scored, SetAside
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from ipc.settings import Settings
 
 _log = logs.log(__name__)
+
+T = TypeVar("T")
 
 #: Batches that are scored and committed together at most: enough to sort texts by length, and to make the
 #: disk's wait for one commit small beside the scoring. Chosen.
@@ -105,7 +107,8 @@ class Analyzer:
             while not stop.is_set():
                 group = await self._next_group(stopping)
                 if group:
-                    await self._settle(group)
+                    with self._pulse.intake.in_hand():
+                        await self._settle(group)
         finally:
             stopping.cancel()
 
@@ -117,12 +120,15 @@ class Analyzer:
     async def _next_group(self, stopping: asyncio.Task[bool]) -> list[tuple[Connection, Batch]]:
         """Wait for a batch and take those that wait with it; an empty list when it is time to stop."""
         with self._pulse.waiting("items"):
-            first = asyncio.ensure_future(self._waiting.get())
-            await asyncio.wait({first, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not first.done():
-                first.cancel()
-                return []
-        group = [first.result()]
+            first = await _unless(stopping, self._waiting.get())
+        # Not taken before the intake is open: it is not acknowledged, and the sender has it still.
+        while first and self._pulse.intake.closed:
+            with self._pulse.waiting("intake"):
+                if not await _unless(stopping, self._pulse.intake.opened()):
+                    return []
+        if first is None:
+            return []
+        group = [first]
         while len(group) < GROUP_BATCHES and not self._waiting.empty():
             group.append(self._waiting.get_nowait())
         return group
@@ -132,10 +138,12 @@ class Analyzer:
         items = list({item.name: item for _, batch in group for item in batch.items}.values())
         cycles = list({cycle.id: cycle for _, batch in group for cycle in batch.cycles}.values())
         began_s = time.monotonic()
+        self._pulse.intake.items_in += len(items)
         with self._pulse.unit("batch", GROUP_DEADLINE_S + ITEM_DEADLINE_S * len(items)):
             scored, set_aside = await self._score(items)
         scored_s = time.monotonic()
         new = await self._write(scored, set_aside, cycles)
+        self._pulse.intake.items_out += len(scored) + len(set_aside)
         stored_s = time.monotonic()
         await _acknowledge(group)
         self._tell(len(items), new, len(set_aside), scored_s - began_s, stored_s - scored_s)
@@ -185,6 +193,16 @@ class Analyzer:
             scoring_ms=round(scoring_s * 1000, 1),
             storing_ms=round(storing_s * 1000, 1),
         )
+
+
+async def _unless(stopping: asyncio.Task[bool], waited_for: Coroutine[Any, Any, T]) -> T | None:
+    """Return what ``waited_for`` brings; None when it is time to stop before that."""
+    waiting = asyncio.ensure_future(waited_for)
+    await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if waiting.done():
+        return waiting.result()
+    waiting.cancel()
+    return None
 
 
 async def _acknowledge(group: Sequence[tuple[Connection, Batch]]) -> None:

@@ -56,6 +56,7 @@ class Collector:
         self._requested = asyncio.Event()
         self._open = AsyncExitStack()
         pulse.facts["source"] = self._source.name
+        pulse.intake.count = self._count
 
     async def __aenter__(self) -> Self:
         """Open the outbox and the source, then the door."""
@@ -152,18 +153,20 @@ class Collector:
     async def _read_pages(self, stream: str, tally: _Tally) -> None:
         pages = aiter(self._source.read(stream, await self._outbox.cursor(self._source.name, stream)))
         while True:
-            with self._pulse.unit("page", PAGE_DEADLINE_S):
-                page = await anext(pages, None)
-            if page is None:
-                return
-            tally.add(stream, page, await self._keep(stream, page))
-            self._tell_page(stream, page)
+            async with self._pulse.intake.unit():
+                with self._pulse.unit("page", PAGE_DEADLINE_S):
+                    page = await anext(pages, None)
+                if page is None:
+                    return
+                tally.add(stream, page, await self._keep(stream, page))
+                self._tell_page(stream, page)
 
     async def _keep(self, stream: str, page: Page) -> int:
         if not await self._outbox.has_room(len(page.items)):
             _log.warning("Outbox full: the source is not read until the analyzer takes more", items=self._outbox.depth)
         with self._pulse.waiting("outbox"):
             new = await self._outbox.put(self._source.name, stream, page)
+        self._pulse.intake.items_in += new
         self._tell_depth()
         return new
 
@@ -179,6 +182,10 @@ class Collector:
         await self._outbox.settle(seq)
         self._pulse.progress += 1
         self._tell_depth()
+
+    async def _count(self) -> None:
+        """Count what has left the outbox, and what is there on disk beyond what the start found there."""
+        self._pulse.intake.items_out = self._outbox.items_settled + await self._outbox.items_added()
 
     def _tell_depth(self) -> None:
         self._pulse.gauges |= {"outbox_items": self._outbox.depth, "outbox_max_items": self._outbox.max_items}

@@ -70,6 +70,9 @@ class Outbox:
         # SQLite waits on the disk: its one thread keeps that off the loop, and the calls in order.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox")
         self._depth = 0
+        self._items_at_open = 0
+        #: Items that were settled since the opening.
+        self.items_settled = 0
 
     @property
     def depth(self) -> int:
@@ -147,6 +150,10 @@ class Outbox:
             await asyncio.shield(self._in_thread(lambda: self._settle(seq)))
             self._changed.notify_all()
 
+    async def items_added(self) -> int:
+        """Return how many items more than at the opening are on disk; negative when more have left than came."""
+        return await self._in_thread(self._items) - self._items_at_open
+
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
@@ -160,7 +167,11 @@ class Outbox:
             raise sqlite3.DatabaseError(f"it is not an outbox of version {_VERSION}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
+        self._items_at_open = self._items()
         return self._number("SELECT count(*) FROM entries")
+
+    def _items(self) -> int:
+        return self._number("SELECT count(*) FROM entries WHERE kind = 'item'")
 
     def _is_empty(self) -> bool:
         return self._number("SELECT count(*) FROM sqlite_master") == 0
@@ -209,7 +220,9 @@ class Outbox:
 
     def _settle(self, seq: int) -> None:
         with self._transaction():
-            self._depth -= self._db.execute("DELETE FROM entries WHERE seq <= ?", (seq,)).rowcount
+            kinds = [kind for (kind,) in self._db.execute("DELETE FROM entries WHERE seq <= ? RETURNING kind", (seq,))]
+        self._depth -= len(kinds)
+        self.items_settled += kinds.count("item")
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)

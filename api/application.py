@@ -1,6 +1,6 @@
 """The application: every route, and what each request passes on its way to one.
 
-measure -> headers and CORS -> errors -> handler
+measure -> headers and CORS -> intake -> errors -> handler
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from api.admin import AdminRoutes
+from api.drain import count
 from api.errors import tell_errors
 from api.health import HealthRoutes
 from api.metrics import MetricsRoutes
@@ -46,7 +47,7 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
     )
     application = web.Application(
         client_max_size=MAX_BODY_BYTES,
-        middlewares=(metrics.measure(), decorate(settings.api.api_cors_origins), tell_errors),
+        middlewares=(metrics.measure(), decorate(settings.api.api_cors_origins), count(pulse.intake), tell_errors),
     )
     for group in groups:
         application.add_routes(group.routes())

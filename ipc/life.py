@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from ipc import logs, stacks
 from ipc.channel import Connection, connections
+from ipc.control_door import ControlDoor
 from ipc.environment import load
 from ipc.errors import SentimentAgentError, SettingsError, WireError
+from ipc.intake import Intake
 from ipc.messages import Beat, State
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from ipc.settings import Settings
+    from ipc.settings import Folders, Settings
 
 _log = logs.log(__name__)
 
@@ -65,6 +67,7 @@ class Pulse:
         self.waiting_for: str | None = None
         self.gauges: dict[str, float] = {}
         self.facts: dict[str, str] = {}
+        self.intake = Intake()
         self._started_s = time.monotonic()
         self._unit: str | None = None
         self._unit_due_s = 0.0
@@ -95,7 +98,7 @@ class Pulse:
         return Beat(
             process=self.process,
             pid=os.getpid(),
-            state=self.state,
+            state=(self.intake.closed or "ready") if self.state == "ready" else self.state,
             uptime_s=now_s - self._started_s,
             loop_lag_s=loop_lag_s,
             progress=self.progress,
@@ -158,7 +161,7 @@ async def live(service: Service, pulse: Pulse, settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     async with asyncio.TaskGroup() as tasks:
-        work = tasks.create_task(_serve(service, pulse, stop), name="work")
+        work = tasks.create_task(_serve(service, pulse, stop, settings.folders), name="work")
         side = [
             tasks.create_task(
                 _beat_every(settings.life.beat_interval_s, pulse, stop, settings.folders.socket("watchdog")),
@@ -171,9 +174,9 @@ async def live(service: Service, pulse: Pulse, settings: Settings) -> None:
             task.cancel()
 
 
-async def _serve(service: Service, pulse: Pulse, stop: asyncio.Event) -> None:
+async def _serve(service: Service, pulse: Pulse, stop: asyncio.Event, folders: Folders) -> None:
     began_s = time.monotonic()
-    async with service:
+    async with service, ControlDoor(folders.control_socket(pulse.process), pulse.intake):
         pulse.state = "ready"
         _log.info("Ready", after_s=round(time.monotonic() - began_s, 3), pid=os.getpid())
         await service.work(stop)

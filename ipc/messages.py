@@ -145,6 +145,32 @@ class Beat(Message, frozen=True):
     facts: dict[str, str] = {}
 
 
+class Relieve(Message, frozen=True):
+    """Give memory back: between two units of work, and within ``deadline_s``; then go on."""
+
+    deadline_s: float
+
+
+class Relieved(Message, frozen=True):
+    """What the process held before and after, in MB; None where it was not measured."""
+
+    before_mb: float | None
+    after_mb: float | None
+
+
+class Drain(Message, frozen=True):
+    """Take nothing new and finish what is in hand within ``deadline_s``; go on if not stopped within as long again."""
+
+    deadline_s: float
+
+
+class Drained(Message, frozen=True):
+    """What the process has taken and what it is done with since its start; equal when nothing is in hand."""
+
+    items_in: int
+    items_out: int
+
+
 class Status(Message, frozen=True):
     """Ask the watchdog what it knows."""
 
@@ -206,8 +232,23 @@ CollectorRequest = Collect
 CollectorReply = CycleStarted | CycleRunning
 WatchdogRequest = Beat | Status
 WatchdogReply = StatusReport
+ControlRequest = Relieve | Drain
+ControlReply = Relieved | Drained
 
-AnyMessage = Batch | Ack | Collect | CycleStarted | CycleRunning | Beat | Status | StatusReport
+AnyMessage = (
+    Batch
+    | Ack
+    | Collect
+    | CycleStarted
+    | CycleRunning
+    | Beat
+    | Relieve
+    | Relieved
+    | Drain
+    | Drained
+    | Status
+    | StatusReport
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)

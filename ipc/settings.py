@@ -212,6 +212,10 @@ class Folders(msgspec.Struct, frozen=True):
         """Return the door of ``process``."""
         return self.run / f"{process}.sock"
 
+    def control_socket(self, process: str) -> Path:
+        """Return the door at which ``process`` is asked to relieve or to drain itself."""
+        return self.run / f"{process}-control.sock"
+
     @property
     def store(self) -> Path:
         """The scored items."""

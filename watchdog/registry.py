@@ -48,6 +48,8 @@ class Registry:
         heard = Heard(beat=beat, at_s=self.now_s())
         if beat.state == "draining":
             self._asked[beat.process] = beat.pid
+        elif self._asked.get(beat.process) == beat.pid:  # it had been drained, was not stopped, and works again
+            del self._asked[beat.process]
         if self._pids.get(beat.process) == beat.pid:
             self._believe(heard)
         else:

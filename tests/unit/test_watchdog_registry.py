@@ -86,6 +86,13 @@ def test_who_was_asked_to_end_is_remembered_after_its_end(registry: Registry) ->
     assert not registry.was_asked("api", 101)
 
 
+def test_who_was_drained_and_goes_on_was_not_asked_to_end(registry: Registry) -> None:
+    """Its next end is a crash like any other."""
+    registry.take(beat("api", 100, "draining"))
+    registry.take(beat("api", 100))
+    assert not registry.was_asked("api", 100)
+
+
 async def test_readiness_is_waited_for(registry: Registry) -> None:
     """Of this pid, and of no other."""
     waiter = asyncio.create_task(registry.comes_up("api", 101))
