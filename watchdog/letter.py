@@ -69,7 +69,7 @@ def opened(incident: Incident, before: ProcessReport | None, ends: int, limits: 
         *commands,
         ("Incident", incident.id),
     ]
-    return _alert(incident.id, f"{headline}: {incident.reason}", lines, incident.opened_utc)
+    return _alert(incident.id, f"{headline}: {_short(incident.reason)}", lines, incident.opened_utc)
 
 
 def recovered(incident: Incident, reason: str) -> Alert:
@@ -82,7 +82,7 @@ def recovered(incident: Incident, reason: str) -> Alert:
         ("It lasted", _span(closed_utc - incident.opened_utc)),
         ("Incident", incident.id),
     ]
-    return _alert(f"{incident.id}-recovered", f"{incident.process} recovered: {reason}", lines, closed_utc)
+    return _alert(f"{incident.id}-recovered", f"{incident.process} recovered: {_short(reason)}", lines, closed_utc)
 
 
 _ADVICE: Final = (
@@ -105,6 +105,11 @@ def _paragraph(name: str, words: str) -> str:
     if name.startswith("To "):  # a command, to be copied whole
         return first + words
     return textwrap.fill(words, _WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def _short(reason: str) -> str:
+    """Return what fits into a subject: the fault itself, without what follows from it."""
+    return reason.partition(";")[0]
 
 
 def _so_far(process: str, ends: int, limits: Limits) -> str:

@@ -60,7 +60,10 @@ class Looker:
                 self._attach(each, self._registry.claimed_pid(each.name), None)
 
     def _attach(self, each: Watched, pid: int | None, parent: int | None) -> None:
-        each.attach(pid or 0, self._on_death, parent)
+        if not each.holds(pid or 0):
+            if each.process:
+                each.part(self._registry.now_s(), self._registry.last(each.name))
+            each.attach(pid or 0, self._on_death, parent)
         self._registry.know(each.name, pid or None)
 
     async def _ask(self) -> tuple[str | None, dict[str, Program] | None]:

@@ -7,7 +7,7 @@ import contextlib
 import email.policy
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from typing import TYPE_CHECKING, Final
 
 from ipc import logs
@@ -22,11 +22,14 @@ _log = logs.log(__name__)
 #: Connecting, EHLO, STARTTLS, EHLO, login, MAIL, RCPT and DATA, all of them slow at once. Chosen, not measured.
 _COMMANDS: Final = 3
 _FAREWELL_S: Final = 1.0
+#: Lines as they are, up to what a server must take (RFC 5322): a subject is not folded, and a command in the text
+#: can be copied from the raw mail.
+_POLICY: Final = email.policy.SMTP.clone(max_line_length=998)
 
 
 def compose(alert: Alert, settings: MailSettings) -> EmailMessage:
     """Return the mail of ``alert``. Its Message-ID is the alert's own: a mail that came twice is recognised."""
-    message = EmailMessage(policy=email.policy.SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["Subject"] = alert.subject
     message["From"] = settings.alert_from
     message["To"] = ", ".join(settings.alert_to)
@@ -61,7 +64,8 @@ async def send(alert: Alert, settings: MailSettings) -> None:
         # The library's limit is for each command; a server that answers each at the last moment ends here.
         async with asyncio.timeout(_COMMANDS * settings.smtp_timeout_s):
             await client.connect()
-            refused, _ = await client.send_message(compose(alert, settings))
+            sender, *recipients = (parseaddr(each)[1] for each in (settings.alert_from, *settings.alert_to))
+            refused, _ = await client.sendmail(sender, recipients, compose(alert, settings).as_bytes())
         # The server has taken it: an error of the farewell must not send it again.
         with contextlib.suppress(aiosmtplib.SMTPException, OSError):
             await client.quit(timeout=_FAREWELL_S)

@@ -162,8 +162,8 @@ class Watchdog:
                 self._made_at_s = time.monotonic()
                 self._pulse.progress += 1
                 self._pulse.gauges = {"alerts_waiting": self._alerts.waiting, "beats_ignored": self._registry.ignored}
-                if has_looked and self._looker.answers:
-                    self._notifier.round_made(self._watched.values(), self._registry)
+                if self._looker.answers:
+                    self._notifier.round_made(self._watched.values(), self._registry, has_looked=has_looked)
                 await self._rounds.pause(self._settings.watchdog.watchdog_interval_s)
 
     async def _measure_families(self) -> None:
@@ -188,7 +188,8 @@ class Watchdog:
             self._begin(self._mend(self._mender, each, verdict, old_pid), f"mending of {each.name}")
 
     async def _mend(self, mender: Mender, each: Watched, verdict: Verdict, old_pid: int) -> None:
-        before = self._report(each)
+        parted = each.parted
+        before = parted if parted and parted.pid == old_pid else self._report(each)
         mended = await mender.mend(each, verdict, old_pid)
         self._rounds.hurry()
         await mender.tell(each, mended, before)

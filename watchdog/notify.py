@@ -35,13 +35,15 @@ class Notifier:
         #: How often systemd wants to hear WATCHDOG=1, halved as sd_watchdog_enabled(3) advises; None when it does not.
         self.interval_s = int(period) / 2e6 if self._to_systemd and period.isdecimal() and int(period) else None
 
-    def round_made(self, watched: Collection[Watched], registry: Registry) -> None:
-        """Say what is to be said after a full round in which supervisord answered."""
+    def round_made(self, watched: Collection[Watched], registry: Registry, *, has_looked: bool) -> None:
+        """Say what is to be said after a full round; ``has_looked``: supervisord was asked in it, and answered."""
+        if self._to_systemd is None:
+            return
         unready = [each.name for each in watched if not _is_up(each, registry)]
         if not unready and not self._is_ready:
             self._is_ready = True
             self._tell("READY=1")
-        if self.interval_s:
+        if self.interval_s and has_looked:
             self._tell("WATCHDOG=1")
         self._say(_words(watched, unready))
 

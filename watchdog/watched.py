@@ -31,6 +31,9 @@ class Watched:
         self.exit_status: int | None = None
         self.process: Process | None = None
         self.stat: Stat | None = None
+        self._last_stat: Stat | None = None
+        #: How the process was that was held before.
+        self.parted: ProcessReport | None = None
         #: What its children add; see :mod:`watchdog.family`.
         self.added_mb = 0.0
         #: True while an action is carried out: nobody judges it, and nobody begins a second one.
@@ -43,10 +46,12 @@ class Watched:
         self.supervisor_state = program.statename if program else state
         self.exit_status = program.exitstatus if program else None
 
+    def holds(self, pid: int) -> bool:
+        """Return whether process ``pid`` is held, and alive."""
+        return self.process is not None and self.process.pid == pid and self.is_alive
+
     def attach(self, pid: int, on_death: Callable[[], None], parent: int | None) -> None:
-        """Hold process ``pid``, and no other; none at all for 0. Costs nothing while it is held already."""
-        if self.process and self.process.pid == pid and self.is_alive:
-            return
+        """Hold process ``pid``, and no other; none at all for 0."""
         self.detach()
         if pid:
             self.process = Process.open(pid, on_death, parent)
@@ -55,7 +60,7 @@ class Watched:
         """Let go of the process."""
         if self.process:
             self.process.close()
-        self.process, self.stat, self.added_mb = None, None, 0.0
+        self.process, self.stat, self._last_stat, self.added_mb = None, None, None, 0.0
 
     @property
     def is_alive(self) -> bool:
@@ -71,6 +76,7 @@ class Watched:
         """Read the process and return what is known now."""
         heard, own = registry.last(self.name), registry.last("watchdog")
         self.stat = self.process.read() if self.process else None
+        self._last_stat = self.stat or self._last_stat
         known = self.record.identity
         identity = self.process.identity if self.process and self.is_alive else None
         return Sample(
@@ -94,14 +100,24 @@ class Watched:
 
     def report(self, now_s: float, heard: Heard | None) -> ProcessReport:
         """Return what is told of it; what was not measured is None."""
-        alive = self.process if self.is_alive else None
+        return (
+            self._report(self.process, self.stat, now_s, heard)
+            if self.is_alive
+            else self._report(None, None, now_s, heard)
+        )
+
+    def part(self, now_s: float, heard: Heard | None) -> None:
+        """Keep how the process was at last, for whoever asks about it after its end."""
+        self.parted = self._report(self.process, self._last_stat, now_s, heard)
+
+    def _report(self, process: Process | None, stat: Stat | None, now_s: float, heard: Heard | None) -> ProcessReport:
         return ProcessReport(
             process=self.name,
             supervisor_state=self.supervisor_state,
-            pid=alive.pid if alive else None,
-            uptime_s=alive.uptime_s if alive else None,
-            memory_mb=self.memory_mb if alive else None,
-            cpu_percent=alive.cpu_percent if alive else None,
+            pid=process.pid if process else None,
+            uptime_s=process.uptime_s if process else None,
+            memory_mb=stat.rss_mb + self.added_mb if stat else None,
+            cpu_percent=process.cpu_percent if process else None,
             memory_warning_mb=self.limits.warning_mb,
             memory_limit_mb=self.limits.limit_mb,
             beat_age_s=now_s - heard.at_s if heard else None,

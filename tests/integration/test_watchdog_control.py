@@ -84,9 +84,12 @@ class Hands:
 
 
 def _handles_sigterm(pid: int) -> bool:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    """Tell whether the program is there and has its handler; between fork and exec it has supervisord's."""
+    folder = Path(f"/proc/{pid}")
+    lines = (folder / "status").read_text().splitlines()
     status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-    return bool((int(status["SigCgt"], 16) | int(status["SigIgn"], 16)) & 1 << (signal.SIGTERM - 1))
+    handled = int(status["SigCgt"], 16) | int(status["SigIgn"], 16)
+    return b"victim.py" in (folder / "cmdline").read_bytes() and bool(handled & 1 << (signal.SIGTERM - 1))
 
 
 @asynccontextmanager

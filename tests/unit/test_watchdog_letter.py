@@ -130,6 +130,16 @@ def test_a_mail_has_the_headers_of_an_automatic_one() -> None:
     assert message["Content-Transfer-Encoding"] == "7bit"
 
 
+def test_a_command_can_be_copied_from_the_raw_mail() -> None:
+    """However long the path is, its line is not broken; what is no ASCII is encoded as mails do."""
+    command = "supervisorctl -s unix:///" + "x" * 90 + " start api"
+    alert = letter.Alert(id="1", subject="s", text=f"To start   {command}\n", at_utc=0.0)
+    assert command in mail.compose(alert, SETTINGS).as_string()
+    umlaut = letter.Alert(id="1", subject="s", text="grün\n", at_utc=0.0)
+    read = message_from_bytes(mail.compose(umlaut, SETTINGS).as_bytes(), policy=policy.default)
+    assert read.get_content().splitlines() == ["grün"]
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min"), (11_520, "3.2 h")])
 def test_spans_are_told_in_the_unit_that_fits(seconds: float, words: str) -> None:
     """Nobody reads 11520 s."""
