@@ -1,0 +1,1 @@
+"""What `sentimentagent doctor` looks at: one module a group, none of which knows another."""
