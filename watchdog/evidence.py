@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 #: Bounds of what is kept. Chosen, not measured: a stack of ours takes 1 to 10 kB, a list of files some dozen lines.
 MAX_STACKS_BYTES: Final = 256 * 1024
 MAX_LINES: Final = 200
-#: A dump is whole when its file has not grown for so long: faulthandler writes line by line and marks no end.
-_SETTLED_S: Final = 0.03
+_MAX_WORDS_CHARACTERS: Final = 200
+#: faulthandler marks no end. A dump is whole when nothing was added for a while: a short one when it ends like the main
+#: thread, which comes last, and a longer one otherwise, since a busy machine may pause the writer. Chosen, not measured.
+_SETTLED_S: Final = 0.01
+_SETTLED_ANYHOW_S: Final = 0.1
+_LAST_LINE: Final = b" in <module>\n"
 _LOOK_EVERY_S: Final = 0.005
 
 _CAUGHT: Final = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
@@ -49,7 +53,7 @@ def _text(future: asyncio.Future[str], limit_s: float) -> str:
     if future.cancel():
         return f"not measured: it took longer than {limit_s:g} s\n"
     if error := future.exception():
-        return f"not measured: {type(error).__name__}: {harmless(str(error), MAX_LINES)}\n"
+        return f"not measured: {type(error).__name__}: {harmless(str(error), _MAX_WORDS_CHARACTERS)}\n"
     return future.result()
 
 
@@ -63,24 +67,25 @@ def dump(process: Process, file: Path, proc: Path, within_s: float) -> str:
         return f"no stacks: the process does not listen for {stacks.SIGNAL.name}\n"
     before = file.stat().st_size
     process.signal(stacks.SIGNAL)
-    if not _has_grown(file, before, within_s):
+    if not (written := _written(file, before, within_s)):
         return f"no stacks: the process did not answer {stacks.SIGNAL.name} within {within_s:g} s\n"
-    with file.open("rb") as written:
-        written.seek(before)
-        return _lines(written.read(MAX_STACKS_BYTES).decode(errors="replace").splitlines(), limit=None)
+    return _lines(written.decode(errors="replace").splitlines(), limit=None)
 
 
-def _has_grown(file: Path, before: int, within_s: float) -> bool:
-    """Wait until the file has grown and grows no more; return whether it has grown at all."""
+def _written(file: Path, offset: int, within_s: float) -> bytes:
+    """Return what is added to the file from ``offset`` on, once it seems to be all, or the time is over."""
     until_s = time.monotonic() + within_s
-    size, since_s = before, time.monotonic()
-    while (now_s := time.monotonic()) < until_s:
-        if (grown := file.stat().st_size) != size:
-            size, since_s = grown, now_s
-        elif size > before and now_s - since_s >= _SETTLED_S:
-            break
-        time.sleep(_LOOK_EVERY_S)
-    return size > before
+    written, since_s = b"", time.monotonic()
+    with file.open("rb") as source:
+        source.seek(offset)
+        while (now_s := time.monotonic()) < until_s and len(written) < MAX_STACKS_BYTES:
+            if more := source.read(MAX_STACKS_BYTES):
+                written, since_s = written + more, now_s
+            settled_s = _SETTLED_S if written.endswith(_LAST_LINE) else _SETTLED_ANYHOW_S
+            if written and now_s - since_s >= settled_s:
+                break
+            time.sleep(_LOOK_EVERY_S)
+    return written[:MAX_STACKS_BYTES]
 
 
 def spy(pid: int, within_s: float) -> str:
@@ -121,7 +126,7 @@ def status(pid: int, proc: Path) -> str:
 
 def files(pid: int) -> str:
     """Return its open files and sockets."""
-    import psutil  # noqa: PLC0415 - 4 MB that a watchdog needs only once something has happened
+    import psutil  # noqa: PLC0415 - 40 ms and 1 MB that a watchdog needs only once something has happened
 
     process = psutil.Process(pid)
     found = process.open_files()

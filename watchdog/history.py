@@ -8,6 +8,7 @@ watchdog that is started again goes on from there.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from itertools import islice
@@ -128,14 +129,20 @@ class History:
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for process, lines in fresh.items():
+            if not lines:
+                continue
             path, older = self._paths(process)
             if path.exists() and path.stat().st_size > _SEGMENT_BYTES:
                 path.replace(older)
-            with path.open("ab") as file:
+            with open(path, "ab", opener=_private) as file:
                 file.writelines(line + b"\n" for line in lines)
 
     def _paths(self, process: str) -> tuple[Path, Path]:
         return self._folder / f"{process}.ndjson", self._folder / f"{process}.ndjson.1"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def point_of(each: Watched, heard: Heard | None, at_s: float) -> Point:

@@ -77,8 +77,9 @@ class Mender:
             watched.not_before_s = time.monotonic()
         if incident:
             incident = self._journal.incidents.acted(incident, outcome.words)
-            await (self._recorder.update(incident) if ends_it else self._recorder.record(incident, before, None))
         await self._journal.save()
+        if incident:
+            await (self._recorder.update(incident) if ends_it else self._recorder.record(incident, before, None))
         return Mended(incident=incident, outcome=outcome, began_s=began_s)
 
     async def tell(self, watched: Watched, mended: Mended, before: ProcessReport) -> None:

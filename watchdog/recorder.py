@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ipc import logs, stacks
-from ipc.messages import PROCESSES, Incident, ProcessReport
+from ipc.messages import PROCESSES
 from ipc.settings import GROUPS, Secret
 from watchdog import daemon_thread, evidence, log_tail
 from watchdog.folders import prune, put_file, put_folder
 from watchdog.history import History
+from watchdog.recorded import Recorded, read
 
 if TYPE_CHECKING:
+    from ipc.messages import Incident, ProcessReport
     from ipc.settings import Settings
     from watchdog.registry import Heard
     from watchdog.sample import Process
@@ -35,17 +37,6 @@ UPKEEP_EVERY_S: Final = 60.0
 _SHORTEST_SECRET: Final = 4
 #: Of the limit, what is left for putting the folder on disk (1 to 3 ms, measured).
 _FOR_WRITING: Final = 0.1
-
-
-class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """``incident.json``."""
-
-    incident: Incident
-    #: When the evidence was taken, and how long that took.
-    at_utc: float
-    took_s: float
-    #: The process as the watchdog knew it; its last beat names the unit in hand.
-    process: ProcessReport
 
 
 class Recorder:
@@ -160,17 +151,6 @@ class Recorder:
     def _put(self, incident_id: str, contents: dict[str, bytes]) -> None:
         first = self.folder / incident_id
         put_folder(first / "latest" if first.exists() else first, contents)
-
-
-def read(path: Path) -> Recorded:
-    """Return an ``incident.json``.
-
-    Raises:
-        OSError: it can't be read.
-        msgspec.MsgspecError: it is none.
-
-    """
-    return msgspec.json.decode(path.read_bytes(), type=Recorded)
 
 
 def _update(path: Path, incident: Incident) -> None:

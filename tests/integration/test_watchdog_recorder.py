@@ -21,7 +21,8 @@ from ipc.environment import load
 from ipc.messages import Incident
 from watchdog.incidents import Incidents
 from watchdog.incidents_command import incidents as command
-from watchdog.recorder import Recorder, read
+from watchdog.recorded import read
+from watchdog.recorder import Recorder
 from watchdog.records import Limits, Verdict
 from watchdog.sample import Process
 from watchdog.watched import Watched
@@ -111,9 +112,7 @@ def texts(folder: Path) -> dict[str, str]:
 async def test_the_stacks_of_a_hung_process_show_the_line_it_hangs_in(short_path: Path, line: str, stuck: str) -> None:
     """Its loop does not turn, and nobody else gets the GIL of a loop without end: the handler is in C."""
     async with hanging(short_path, line) as process:
-        began_s = time.monotonic()
         folder = await record(recorder(short_path), process)
-        assert time.monotonic() - began_s < 1
         found = texts(folder)
         assert set(found) == {
             "incident.json",
@@ -128,7 +127,7 @@ async def test_the_stacks_of_a_hung_process_show_the_line_it_hangs_in(short_path
         assert "Pss_Anon:" in found["memory.txt"]
         assert "SigCgt:" in found["memory.txt"]
         assert "backend.log" in found["files.txt"]
-        assert read(folder / "incident.json").took_s < 1
+        assert read(folder / "incident.json").took_s < 2
         assert not process.died.is_set()
 
 
@@ -137,8 +136,8 @@ async def test_a_stopped_process_has_no_stacks_and_the_rest_is_kept(short_path: 
     async with hanging(short_path) as process:
         process.signal(signal.SIGSTOP)
         began_s = time.monotonic()
-        found = texts(await record(recorder(short_path), process))
-        assert time.monotonic() - began_s < 1
+        found = texts(await record(recorder(short_path, INCIDENT_SNAPSHOT_S="20"), process))
+        assert time.monotonic() - began_s < 5
         assert "no stacks: the process is stopped" in found["stacks.txt"]
         assert "Pss_Anon:" in found["memory.txt"]
         assert "descriptors" in found["files.txt"]
@@ -151,6 +150,24 @@ async def test_a_process_that_does_not_listen_for_the_signal_is_not_ended_by_it(
         found = texts(await record(recorder(short_path), process))
         assert "no stacks: the process does not listen for SIGUSR2" in found["stacks.txt"]
         assert not process.died.is_set()
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [("echo 'Thread 1 (idle): score_one'", "Thread 1 (idle)"), ("sleep 60", "py-spy took longer than 0.4 s")],
+)
+async def test_py_spy_is_asked_where_it_is_and_may_not_take_long(
+    short_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, told: str
+) -> None:
+    """It sees what faulthandler can't: a stopped process."""
+    py_spy = short_path / "py-spy"
+    py_spy.write_text(f"#!/bin/sh\nexec {program}\n")
+    py_spy.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{short_path}:{os.environ['PATH']}")
+    async with hanging(short_path) as process:
+        found = texts(await record(recorder(short_path, INCIDENT_SNAPSHOT_S="0.5"), process))
+        assert told in found["stacks.txt"]
+        assert "in score_one" in found["stacks.txt"]
 
 
 @contextmanager
@@ -173,7 +190,7 @@ async def test_what_is_slow_costs_its_own_part_and_never_more_than_the_limit(sho
             by = recorder(short_path, proc, INCIDENT_SNAPSHOT_S="0.5")
             began_s = time.monotonic()
             folder = await record(by, process)
-            assert time.monotonic() - began_s < 0.6
+            assert time.monotonic() - began_s < 1
             found = texts(folder)
         assert "not measured: it took longer than 0.45 s" in found["memory.txt"]
         assert "SigCgt:" in found["memory.txt"]
@@ -277,14 +294,14 @@ async def test_a_hang_under_supervisord_leaves_its_evidence(short_path: Path, mo
         assert recorded.process.pid == pid
         assert recorded.process.beat is not None
         assert recorded.process.beat.pid == pid
-        assert recorded.took_s < 1
+        assert recorded.took_s < 2
         points = [json.loads(line) for line in found["samples.ndjson"].splitlines()]
         assert points[-1]["verdict"] == "restart"
         assert points[-1]["rss_mb"] > 10
         assert "event=Ready" in found["log-tail.txt"]
         monkeypatch.setenv("SENTIMENTAGENT_HOME", str(short_path))
         shown = CliRunner().invoke(command, ["show", incident.id]).stdout
-        assert f"Done      {incident.action}" in shown
+        assert "Done      SIGTERM, and SIGKILL after" in shown
         assert 'victim.py", line ' in shown
 
 
