@@ -169,6 +169,12 @@ class WatchdogSettings(Group, frozen=True):
     #: The analyzer holds the model: its plateau was measured (docs/model.md) and a margin added.
     analyzer_memory_warning_mb: Megabytes = 1000.0
     analyzer_memory_limit_mb: Megabytes = 1300.0
+    #: The ceiling of a process as a multiple of its limit: at 95 % of it nothing is waited for any more.
+    memory_ceiling_factor: Annotated[float, Meta(ge=1.1)] = 1.5
+    #: How long what a process has in hand may take before it is restarted for its memory; 0 for no such wait.
+    restart_drain_s: Annotated[float, Meta(ge=0)] = 5.0
+    #: Over its warning level a process is asked for memory back, once a rise and not again within this time.
+    memory_relieve_pause_s: Seconds = 300.0
     #: Beats that stay away this long are a hung event loop.
     watchdog_hang_after_s: Seconds = 10.0
     #: A unit of work this long past its own deadline is stuck work.

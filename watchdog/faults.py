@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from watchdog import relief
 from watchdog.records import Limits, Record, Sample, Verdict
 
 if TYPE_CHECKING:
@@ -22,19 +23,24 @@ _OK: Final = Verdict(name="ok", reason="")
 
 def _memory(record: Record, sample: Sample, limits: Limits) -> Judged:
     """Over the limit in so many samples in a row; what is unreadable breaks the row."""
-    if sample.rss_mb is None or sample.rss_mb <= limits.limit_mb:
-        record = replace(record, strikes=0)
-        if sample.rss_mb is None or sample.rss_mb <= limits.warning_mb:
-            return Verdict(name="ok", reason=_well(sample, limits)), record
+    if sample.rss_mb is None:
+        return Verdict(name="ok", reason=_well(sample, limits)), replace(record, strikes=0)
+    if sample.rss_mb <= limits.warning_mb:
+        return Verdict(name="ok", reason=_well(sample, limits)), relief.under(replace(record, strikes=0))
+    if sample.rss_mb <= limits.limit_mb:
         reason = f"memory {sample.rss_mb:.0f} MB over the warning at {limits.warning_mb:.0f} MB"
-        return Verdict(name="warning", reason=reason, cause="memory"), record
+        warning = Verdict(name="warning", reason=reason, cause="memory")
+        return relief.over(warning, replace(record, strikes=0), sample, limits)
+    if sample.rss_mb > limits.hard_mb:
+        reason = f"memory {sample.rss_mb:.0f} MB over {limits.hard_mb:.0f} MB, near the ceiling"
+        return _restart("memory", reason, limits.hung_stop_s), record
     record = replace(record, strikes=record.strikes + 1)
     reason = f"memory {sample.rss_mb:.0f} MB over {limits.limit_mb:.0f} MB"
     if record.strikes < limits.strikes:
         return Verdict(
             name="strike", reason=f"{reason}, strike {record.strikes} of {limits.strikes}", cause="memory"
         ), record
-    return _restart("memory", reason, limits.stop_s), record
+    return replace(_restart("memory", reason, limits.stop_s), drain_s=limits.drain_s), record
 
 
 def _hung(record: Record, sample: Sample, limits: Limits) -> Judged:

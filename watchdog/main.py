@@ -11,11 +11,13 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from msgspec.structs import replace
+
 from ipc import life, logs
 from ipc.channel import Connection, Door
 from ipc.errors import SentimentAgentError
 from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, StatusReport
-from watchdog import family
+from watchdog import asking, family
 from watchdog.alerts import Alerts
 from watchdog.clock import Clock
 from watchdog.control import Control
@@ -55,7 +57,12 @@ class Watchdog:
         self._pulse = pulse
         interval_s = settings.watchdog.watchdog_interval_s
         self._clock = Clock(time.monotonic(), max(1.0, _LONGEST_STEP * interval_s))
-        self._watched = {name: Watched(name, limits_of(name, settings.watchdog, settings.life)) for name in PROCESSES}
+        self._watched = {
+            name: Watched(
+                name, limits_of(name, settings.watchdog, settings.life), settings.folders.control_socket(name)
+            )
+            for name in PROCESSES
+        }
         everybody = self._watched.values()
         self._registry = Registry(self._now_s)
         self._recorder = Recorder(settings)
@@ -177,7 +184,9 @@ class Watchdog:
 
     def _act(self, each: Watched, verdict: Verdict, old_pid: int) -> None:
         """Begin what ``verdict`` asks for."""
-        if each.name == "watchdog":
+        if verdict.action == "relieve":
+            self._begin(self._relieve(each), f"relief of {each.name}")
+        elif each.name == "watchdog":
             if verdict.action == "restart":
                 each.is_being_mended = True
                 self._begin(self._end_myself(each, verdict), "end")
@@ -186,6 +195,13 @@ class Watchdog:
         elif self._mender:
             each.is_being_mended = True
             self._begin(self._mend(self._mender, each, verdict, old_pid), f"mending of {each.name}")
+
+    async def _relieve(self, each: Watched) -> None:
+        identity = each.record.identity
+        words = await asking.relieve(each.control_door)
+        _log.warning("Process over its warning level", name=each.name, done=words)
+        if each.record.identity == identity:
+            each.record = replace(each.record, relief=words)
 
     async def _mend(self, mender: Mender, each: Watched, verdict: Verdict, old_pid: int) -> None:
         parted = each.parted

@@ -13,7 +13,7 @@ import msgspec
 
 from ipc import logs
 from ipc.messages import Incident
-from watchdog import letter
+from watchdog import asking, letter
 from watchdog.control import Outcome
 from watchdog.policy import settled
 
@@ -128,7 +128,9 @@ class Mender:
         name = watched.name
         match verdict.action:
             case "restart" if watched.process:
-                return await self._control.restart(name, watched.process, verdict.grace_s)
+                drained = await self._drain(watched, verdict.drain_s) if verdict.drain_s else ""
+                outcome = await self._control.restart(name, watched.process, verdict.grace_s)
+                return msgspec.structs.replace(outcome, words=f"{drained}{outcome.words}")
             case "await":
                 return await self._control.replacement(name, old_pid)
             case "start" | "probe":
@@ -137,6 +139,11 @@ class Mender:
                 return await self._control.stop(name)
             case _:
                 return Outcome(is_done=True, words="left as it is")
+
+    @staticmethod
+    async def _drain(watched: Watched, drain_s: float) -> str:
+        """Let it finish what it has in hand, unless it grows towards the ceiling meanwhile, or is gone."""
+        return f"{await asking.drain(watched.control_door, drain_s, lambda: watched.is_urgent)}; "
 
     def _note(self, watched: Watched, verdict: Verdict, outcome: Outcome, old_pid: int) -> None:
         """Write the outcome into the record, the history and the log."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from watchdog import relief
 from watchdog.faults import examine
 from watchdog.records import Limits, Quarantine, Record, Sample, Verdict
 
@@ -43,6 +44,7 @@ def judge(record: Record, sample: Sample, limits: Limits) -> Judged:
             overdue_since_s=None,
             overdue_progress=None,
         )
+        record = relief.under(record)
     if has_ended and not sample.was_asked and not _is_explained(sample):
         assert known is not None  # noqa: S101 - what has_ended says
         return _crashed(record, sample, limits, f"process {known[0]} ended{_how(sample)}")
@@ -91,7 +93,8 @@ def _on_trial(record: Record, sample: Sample, limits: Limits, verdict: Verdict) 
         reason = f"well for {well_s:.0f} s after {quarantine.reason}"
         return Verdict(name="recovered", reason=reason, action="recover"), replace(record, quarantine=None, ends_s=())
     reason = f"probe {quarantine.probes}: well for {well_s:.0f} s of {limits.settle_s:g} s; {verdict.reason}"
-    return Verdict(name="probing", reason=reason), replace(record, quarantine=replace(quarantine, well_since_s=since_s))
+    record = replace(record, quarantine=replace(quarantine, well_since_s=since_s))
+    return Verdict(name="probing", reason=reason, action=verdict.action), record
 
 
 def _stopped(record: Record, sample: Sample, limits: Limits) -> Judged:

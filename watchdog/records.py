@@ -37,8 +37,11 @@ VerdictName = Literal[
 
 #: ``restart`` a living process; ``await`` the one that supervisord starts itself; ``start`` the one
 #: that it does not; ``stop`` or only ``hold`` what is quarantined; ``probe`` it; ``recover`` and
-#: ``release`` end a quarantine.
-Action = Literal["restart", "await", "start", "stop", "hold", "probe", "recover", "release"]
+#: ``release`` end a quarantine; ``relieve`` asks a living process for memory back.
+Action = Literal["restart", "await", "start", "stop", "hold", "probe", "recover", "release", "relieve"]
+
+#: Hard at once from this share of the ceiling on: the rest is what the stop itself may still cost. Chosen.
+_HARD_SHARE: Final = 0.95
 
 #: A process that restarts itself: supervisord replaces it, nobody quarantines it.
 _NEVER: Final = 1_000_000_000
@@ -51,6 +54,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     limit_mb: float
     #: Bad samples in a row before a restart.
     strikes: int = 2
+    #: The ceiling as a multiple of the limit: near it nothing is waited for any more.
+    ceiling_factor: float = 1.5
+    #: How long a drain before a restart may take; 0 for none.
+    drain_s: float = 5.0
+    #: Between two requests for memory back.
+    relieve_pause_s: float = 300.0
     hang_after_s: float = 10.0
     stuck_after_s: float = 60.0
     #: This many ends (restarts and crashes) within the period are a quarantine.
@@ -70,6 +79,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     start_grace_s: float = 5.0
     #: A start may be silent (a model is loaded while the loop is blocked) for this long. Chosen, not measured.
     start_limit_s: float = 120.0
+
+    @property
+    def hard_mb(self) -> float:
+        """The memory from which on a process is restarted hard at once, whatever it has in hand."""
+        return self.limit_mb * self.ceiling_factor * _HARD_SHARE
 
     @property
     def settle_s(self) -> float:
@@ -123,6 +137,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     #: When this identity was first seen.
     since_s: float = 0.0
     strikes: int = 0
+    #: Whether this rise over the warning level was met by a request for memory back, when the last one was
+    #: made, and what came of it.
+    is_relieved: bool = False
+    relieved_at_s: float | None = None
+    relief: str | None = None
     #: Since when the unit in hand has been past its deadline, and the progress counter then.
     overdue_since_s: float | None = None
     overdue_progress: int | None = None
@@ -141,6 +160,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     action: Action | None = None
     #: How long a stop may take before SIGKILL.
     grace_s: float = 0.0
+    #: How long what it has in hand may take before that; 0 for no drain at all.
+    drain_s: float = 0.0
 
 
 def limits_of(process: str, settings: WatchdogSettings, life: LifeSettings) -> Limits:
@@ -150,6 +171,9 @@ def limits_of(process: str, settings: WatchdogSettings, life: LifeSettings) -> L
         warning_mb=settings.analyzer_memory_warning_mb if is_analyzer else settings.memory_warning_mb,
         limit_mb=settings.analyzer_memory_limit_mb if is_analyzer else settings.memory_limit_mb,
         strikes=settings.watchdog_strikes,
+        ceiling_factor=settings.memory_ceiling_factor,
+        drain_s=settings.restart_drain_s,
+        relieve_pause_s=settings.memory_relieve_pause_s,
         # Three beats may be lost before silence means anything, whatever the interval.
         hang_after_s=max(settings.watchdog_hang_after_s, 3 * life.beat_interval_s),
         stuck_after_s=settings.watchdog_stuck_after_s,

@@ -11,6 +11,7 @@ from watchdog.sample import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from watchdog.registry import Heard, Registry
     from watchdog.sample import Stat
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 class Watched:
     """Holds a process's handle, its last numbers, the policy's record and its last verdict."""
 
-    def __init__(self, name: str, limits: Limits) -> None:
+    def __init__(self, name: str, limits: Limits, control_door: Path) -> None:
         self.name = name
         self.limits = limits
+        self.control_door = control_door
         self.record = Record()
         self.history = Remembered()
         self.verdict = Verdict(name="not judged", reason="not looked at yet")
@@ -92,6 +94,12 @@ class Watched:
             beat_age_s=at_s - heard.at_s if heard else None,
             own_beat_age_s=at_s - own.at_s if own else None,
         )
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it is gone, or so near its ceiling by now that nothing is waited for."""
+        stat = self.process.read() if self.process else None
+        return stat is None or stat.rss_mb + self.added_mb > self.limits.hard_mb
 
     @property
     def memory_mb(self) -> float | None:

@@ -5,6 +5,8 @@ what it does, and may change at any time.
 
     well        beats, and waits for nothing
     leak        takes 10 MB of memory every 50 ms, up to 400
+    busy        the same, and has three items in hand for 30 ms, again and again
+    garbage     makes 100 MB of garbage at once that only a collection of it would find
     hang        blocks its event loop
     stuck       holds a unit that is past its deadline; the loop turns
     crash       ends with status 3
@@ -15,6 +17,7 @@ what it does, and may change at any time.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import time
@@ -52,14 +55,31 @@ class Victim:
             word = self._command.read_text().strip() if self._command.exists() else "well"
             if word in _STATUS:
                 os._exit(_STATUS[word])
-            if word == "leak" and len(self._taken) < 40:
+            if word in {"leak", "busy"} and len(self._taken) < 40:
                 self._taken.append(bytearray(b"x") * _TEN_MB)
+            if word == "busy":
+                await self._work()
+            if word == "garbage":
+                self._litter()
             if word == "hang":
                 time.sleep(600)  # noqa: ASYNC251 - that is the fault
             if word == "stuck":
                 with self._pulse.unit("a batch of 32", deadline_s=0.1):
                     await stop.wait()
             await asyncio.sleep(0.05)
+
+    async def _work(self) -> None:
+        async with self._pulse.intake.unit():
+            self._pulse.intake.items_in += 3
+            await asyncio.sleep(0.03)
+            self._pulse.intake.items_out += 3
+
+    def _litter(self) -> None:
+        if gc.isenabled():
+            gc.disable()
+            for _ in range(10):
+                cycle: list[object] = [bytearray(b"x") * _TEN_MB]
+                cycle.append(cycle)
 
 
 def main(process: str, folder: str) -> int:

@@ -100,7 +100,7 @@ async def record(by: Recorder, process: Process | None) -> Path:
 
 def watched() -> Watched:
     """Return an analyzer of which nothing is known."""
-    return Watched("analyzer", Limits(warning_mb=400, limit_mb=480))
+    return Watched("analyzer", Limits(warning_mb=400, limit_mb=480), Path("control.sock"))
 
 
 def texts(folder: Path) -> dict[str, str]:

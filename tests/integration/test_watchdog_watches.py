@@ -81,7 +81,9 @@ async def test_a_leak_is_replaced_before_it_hurts(short_path: Path, box: Mailbox
         after = await tree.ready()
         assert letter["Subject"].startswith("[SentimentAgent] collector restarted: memory 1")
         assert letter["Subject"].endswith(" MB over 150 MB")
-        assert f"Done       SIGTERM; process {pids['collector']} ended after 0." in letter.get_content()
+        text = " ".join(letter.get_content().split())
+        assert "Done drained in 0." in text
+        assert f"s: 0 items in, 0 items out, difference 0; SIGTERM; process {pids['collector']} ended after 0." in text
         assert {name for name in pids if after[name] != pids[name]} == {"collector"}
         report = await tree.of("collector")
         assert (report.restarts, report.memory_limit_mb) == (1, 150)
@@ -283,7 +285,8 @@ async def test_a_second_watchdog_does_not_come_up(short_path: Path) -> None:
 
 async def test_a_watchdog_over_its_own_limit_ends_and_is_replaced(short_path: Path) -> None:
     """It restarts the others, but itself only by ending: supervisord does the rest."""
-    settings = {"MEMORY_WARNING_MB": "20", "MEMORY_LIMIT_MB": "20", "RESTART_INTENSITY": "99"}
+    limits = {"MEMORY_WARNING_MB": "20", "MEMORY_LIMIT_MB": "20", "MEMORY_CEILING_FACTOR": "9"}
+    settings = {**limits, "RESTART_INTENSITY": "99"}
     async with Tree(short_path, settings, processes=("watchdog",)) as tree:
         await tree.until(lambda: "it ends, so that supervisord starts it anew" in tree.log(), 10, "it ends itself")
 

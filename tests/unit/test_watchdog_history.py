@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ipc.messages import Beat
 from watchdog import history
@@ -11,13 +11,10 @@ from watchdog.records import Limits, Verdict
 from watchdog.registry import Heard
 from watchdog.watched import Watched
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 def collector() -> Watched:
     """Return a process of which nothing was measured yet."""
-    return Watched("collector", Limits(warning_mb=400, limit_mb=480))
+    return Watched("collector", Limits(warning_mb=400, limit_mb=480), Path("control.sock"))
 
 
 def heard(**said: object) -> Heard:

@@ -62,9 +62,11 @@ def judge_all(samples: list[Sample], record: Record = KNOWN) -> tuple[list[Verdi
         ({}, "ok", "memory 87 of 480 MB, beat 0.4 s ago"),
         ({"rss_mb": None}, "ok", "memory not measured, beat 0.4 s ago"),
         ({"rss_mb": 400}, "ok", "memory 400 of 480 MB, beat 0.4 s ago"),
-        ({"rss_mb": 401}, "warning", "memory 401 MB over the warning at 400 MB"),
-        ({"rss_mb": 480}, "warning", "memory 480 MB over the warning at 400 MB"),
+        ({"rss_mb": 401}, "warning", "memory 401 MB over the warning at 400 MB; asked to give memory back"),
+        ({"rss_mb": 480}, "warning", "memory 480 MB over the warning at 400 MB; asked to give memory back"),
         ({"rss_mb": 481}, "strike", "memory 481 MB over 480 MB, strike 1 of 2"),
+        ({"rss_mb": 684}, "strike", "memory 684 MB over 480 MB, strike 1 of 2"),
+        ({"rss_mb": 685}, "restart", "memory 685 MB over 684 MB, near the ceiling"),
         ({"beat_age_s": 10.0}, "ok", "memory 87 of 480 MB, beat 10.0 s ago"),
         ({"beat_age_s": 10.1}, "restart", "no beat for 10.1 s, over 10 s"),
         ({"beat_age_s": 11, "run_state": "T"}, "restart", "no beat for 11.0 s, over 10 s: stopped by a signal"),
@@ -91,13 +93,13 @@ def test_one_sample_has_one_verdict_with_its_figures(changes: dict[str, Any], na
     [
         ("starting", 119.0, {"rss_mb": 999}, "not judged"),
         ("starting", 119.0, {"beat_age_s": 60}, "not judged"),
-        ("starting", 121.0, {"rss_mb": 999}, "strike"),
+        ("starting", 121.0, {"rss_mb": 500}, "strike"),
         ("starting", 150.0, {"beat_age_s": 121}, "restart"),
         (None, 4.0, {"rss_mb": 999}, "not judged"),
-        (None, 6.0, {"rss_mb": 999}, "strike"),
+        (None, 6.0, {"rss_mb": 500}, "strike"),
         (None, 119.0, {}, "ok"),
         (None, 121.0, {}, "restart"),
-        ("ready", 0.1, {"rss_mb": 999}, "strike"),
+        ("ready", 0.1, {"rss_mb": 500}, "strike"),
     ],
 )
 def test_a_starting_process_is_not_judged_for_its_time(
@@ -115,7 +117,14 @@ def test_memory_over_the_limit_restarts_only_after_strikes_in_a_row() -> None:
     verdicts, _ = judge_all([over, fine, over, unread, over, over])
     assert [verdict.name for verdict in verdicts] == ["strike", "ok", "strike", "ok", "strike", "restart"]
     assert (verdicts[-1].cause, verdicts[-1].action) == ("memory", "restart")
-    assert verdicts[-1].grace_s == LIMITS.stop_s
+    assert (verdicts[-1].grace_s, verdicts[-1].drain_s) == (LIMITS.stop_s, LIMITS.drain_s)
+
+
+def test_near_the_ceiling_and_without_a_beat_nothing_is_waited_for() -> None:
+    """A drain is for a process that can still do it, with memory left for that."""
+    for changes in ({"rss_mb": 700}, {"beat_age_s": 11}):
+        (verdict,), _ = judge_all([sample(**changes)])
+        assert (verdict.action, verdict.drain_s, verdict.grace_s) == ("restart", 0, LIMITS.hung_stop_s)
 
 
 def test_a_peak_of_before_condemns_nobody() -> None:

@@ -1,0 +1,72 @@
+"""The steps of the ladder before a hard restart, under a real supervisord: relief, and a drained restart."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from harness.tree import Tree
+
+from ipc.channel import Connection, Door
+from ipc.messages import AnyMessage, Drain
+from watchdog import asking
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def test_a_relieved_process_goes_on_with_less_memory(short_path: Path) -> None:
+    """100 MB of garbage over a warning level of 100: it is collected, and nobody is restarted."""
+    async with Tree(short_path, processes=("watchdog", "collector")) as tree:
+        pids = await tree.ready()
+        tree.order("collector", "garbage")
+        await tree.until(lambda: 'done="relieved: ' in tree.log(), 10, "it is relieved")
+        found = re.search(r"relieved: (\d+) MB before, (\d+) MB after", tree.log())
+        assert found
+        assert int(found[1]) > 100
+        assert int(found[2]) < 80
+        assert await tree.ready() == pids
+        assert (await tree.of("collector")).restarts == 0
+
+
+async def test_a_memory_restart_leaves_nothing_in_hand(short_path: Path) -> None:
+    """A busy process that leaks finishes what it took before it is ended, and the count is in the incident."""
+    async with Tree(short_path, processes=("watchdog", "collector")) as tree:
+        pids = await tree.ready()
+        tree.order("collector", "busy")
+        await tree.replaced("collector", pids["collector"], within_s=10)
+        tree.order("collector", "well")
+        incident = await tree.incident("collector", "memory")
+        found = re.match(
+            r"drained in 0\.\d\d s: (\d+) items in, (\d+) items out, difference 0; SIGTERM; process", incident.action
+        )
+        assert found, incident.action
+        assert int(found[1]) == int(found[2]) > 0
+
+
+async def test_a_process_without_a_door_is_not_waited_for(short_path: Path) -> None:
+    """An older process, or one that is ending: what was meant to follow follows."""
+    words = await asking.drain(short_path / "nobody.sock", 5, lambda: False)
+    assert words == "not drained: nobody.sock is not served: No such file or directory"
+    assert (await asking.relieve(short_path / "nobody.sock")).startswith("not relieved: ")
+
+
+async def test_a_drain_is_left_alone_when_memory_runs_away(short_path: Path) -> None:
+    """A process that grows towards its ceiling while it finishes its work is ended at once."""
+    asked = asyncio.Event()
+
+    async def never(_connection: Connection, message: AnyMessage) -> None:
+        assert message == Drain(deadline_s=30)
+        asked.set()
+        await asyncio.sleep(30)
+
+    began_s = time.monotonic()
+    async with Door(short_path / "control.sock", Drain, never):
+        words = await asking.drain(short_path / "control.sock", 30, asked.is_set)
+    assert words.startswith("not drained: there was no time for it after 0.")
+    assert time.monotonic() - began_s < 2
