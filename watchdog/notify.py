@@ -81,9 +81,15 @@ def _is_up(each: Watched, registry: Registry) -> bool:
 
 
 def _words(watched: Collection[Watched], unready: list[str]) -> str:
-    troubled = [f"{each.name} {each.verdict.name}" for each in watched if each.verdict.name not in {"ok", "not judged"}]
+    troubled = [_trouble(each) for each in watched if each.verdict.name not in {"ok", "not judged"}]
     parts = [f"not ready: {', '.join(unready)}"] if unready else []
     return "; ".join(parts + troubled) or "all ready"
+
+
+def _trouble(each: Watched) -> str:
+    """Name it; with why, where that stands for as long as the trouble does: the words are sent when they change."""
+    quarantine = each.record.quarantine
+    return f"{each.name} {each.verdict.name}{f': {quarantine.reason}' if quarantine else ''}"
 
 
 def _connect() -> sdnotify.SystemdNotifier | None:

@@ -113,6 +113,15 @@ async def test_one_that_an_operator_stopped_does_not_hold_readiness_back(short_p
         await systemd.hears("STATUS=collector stopped")
 
 
+async def test_systemctl_status_says_why_one_is_not_started(short_path: Path, systemd: Systemd) -> None:
+    """Wrong settings that show only when the process opens its files; the words do not change with each countdown."""
+    async with Tree(short_path, {"NOTIFY_SOCKET": str(systemd.path)}, processes=("watchdog", "api")) as tree:
+        await systemd.hears("READY=1")
+        tree.order("api", "misconfigured")
+        reason = "it ended with status 78: its settings are wrong, and only the operator can mend them"
+        await systemd.hears(f"STATUS=api quarantined: {reason}")
+
+
 @pytest.mark.parametrize(
     ("environ", "interval_s"),
     [
