@@ -17,7 +17,7 @@ class Version(msgspec.Struct, frozen=True):
     """What runs."""
 
     number: str
-    #: None outside of a checkout.
+    #: From a checkout's git, or from the file COMMIT that the installation left; None where neither is.
     commit: str | None
 
 
@@ -28,7 +28,7 @@ def find() -> Version:
 
 def _commit(folder: Path) -> str | None:
     if not (folder / ".git").exists():
-        return None
+        return _installed(folder / "COMMIT")
     try:
         found = subprocess.run(
             ("git", "-C", str(folder), "rev-parse", "HEAD"),  # noqa: S607 - wherever the operator has git
@@ -40,3 +40,10 @@ def _commit(folder: Path) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip() or None
+
+
+def _installed(path: Path) -> str | None:
+    try:
+        return path.read_text().strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
