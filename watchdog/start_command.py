@@ -125,9 +125,10 @@ def _become_supervisord(settings: Settings, conf: Path) -> None:
         "SENTIMENTAGENT_LOG_DIR": str(settings.folders.logs),
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
-    # Tells the operator when all is ready; ends by itself, and with supervisord.
-    announcer = [str(programs / "sentimentagent"), "status", "--wait", "120"]
-    subprocess.Popen(announcer, env=environment, stdin=subprocess.DEVNULL)
+    if not os.environ.get("NOTIFY_SOCKET"):  # systemd tells it itself
+        # Tells the operator when all is ready; ends by itself, and with supervisord.
+        announcer = [str(programs / "sentimentagent"), "status", "--wait", "120"]
+        subprocess.Popen(announcer, env=environment, stdin=subprocess.DEVNULL)
     sys.stdout.flush()
     # supervisord warns a root user that it keeps root's rights unless that is said to be meant.
     as_root = ["--user", "root"] if os.geteuid() == 0 else []
