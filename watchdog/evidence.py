@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 MAX_STACKS_BYTES: Final = 256 * 1024
 MAX_LINES: Final = 200
 _MAX_WORDS_CHARACTERS: Final = 200
-#: faulthandler marks no end. A dump is whole when nothing was added for a while: a short one when it ends like the main
-#: thread, which comes last, and a longer one otherwise, since a busy machine may pause the writer. Chosen, not measured.
+#: faulthandler marks no end. A dump is whole when nothing was added for a while: a short one when it ends like the
+#: main thread, which comes last, and a longer one otherwise, since a busy machine may pause the writer. Chosen.
 _SETTLED_S: Final = 0.01
 _SETTLED_ANYHOW_S: Final = 0.1
 _LAST_LINE: Final = b" in <module>\n"

@@ -36,6 +36,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     text: str
     at_utc: float
+    #: The evidence in words, to be attached; empty where there is none.
+    attachment: str = ""
 
 
 #: How an incident's kind is told, in the past tense of a headline.
@@ -68,6 +70,7 @@ def opened(incident: Incident, before: ProcessReport | None, ends: int, limits: 
         ("Now", advice.format(process=incident.process, period=_span(limits.period_s))),
         *commands,
         ("Incident", incident.id),
+        ("To read", f"sentimentagent incidents show {incident.id}"),
     ]
     return _alert(incident.id, f"{headline}: {_short(incident.reason)}", lines, incident.opened_utc)
 

@@ -39,6 +39,8 @@ def compose(alert: Alert, settings: MailSettings) -> EmailMessage:
     # RFC 3834: nobody's holiday notice should answer this.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(alert.text)
+    if alert.attachment:
+        message.add_attachment(alert.attachment, filename=f"{alert.id}.txt")
     return message
 
 

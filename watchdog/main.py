@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from ipc.life import Pulse
     from ipc.settings import Settings
+    from watchdog.sample import Process
 
 _log = logs.log(__name__)
 
@@ -93,6 +94,7 @@ class Watchdog:
             self._journal.note_restart(
                 self._watched["watchdog"], "crashed", "the watchdog ended without being asked to"
             )
+            await self._record_own()
         if not self._settings.mail.smtp_host:
             _log.warning("No mail server is set", alerts=self._alerts.words)
         if self._mender is None:
@@ -206,14 +208,18 @@ class Watchdog:
     async def _mend(self, mender: Mender, each: Watched, verdict: Verdict, old_pid: int) -> None:
         parted = each.parted
         before = parted if parted and parted.pid == old_pid else self._report(each)
-        mended = await mender.mend(each, verdict, old_pid)
+        mended = await mender.mend(each, verdict, old_pid, before)
         self._rounds.hurry()
         await mender.tell(each, mended, before)
 
+    async def _record_own(self, process: Process | None = None) -> None:
+        """Keep the evidence of what the watchdog itself ends or ended of."""
+        for incident in self._journal.incidents.opened("watchdog"):
+            await self._recorder.record(incident, self._report(self._watched["watchdog"]), process)
+
     async def _end_myself(self, each: Watched, verdict: Verdict) -> None:
         self._journal.note_restart(each, "memory", verdict.reason)
-        for incident in self._journal.incidents.opened(each.name):
-            await self._recorder.record(incident, self._report(each), each.process)
+        await self._record_own(each.process)
         self._journal.is_ending = True
         await self._journal.save()
         raise OverLimit(f"the watchdog's own {verdict.reason}: it ends, so that supervisord starts it anew")

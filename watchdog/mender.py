@@ -57,8 +57,8 @@ class Mender:
         #: Incidents whose alert is waiting for the new process to be ready.
         self._telling: set[str] = set()
 
-    async def mend(self, watched: Watched, verdict: Verdict, old_pid: int) -> Mended:
-        """Carry out ``verdict``, which is about the process ``old_pid``.
+    async def mend(self, watched: Watched, verdict: Verdict, old_pid: int, before: ProcessReport) -> Mended:
+        """Carry out ``verdict``, which is about the process ``old_pid``; ``before`` is how that was when it was judged.
 
         The caller has set :attr:`Watched.is_being_mended`, which keeps others off until this returns.
         """
@@ -66,7 +66,6 @@ class Mender:
         ends_it = verdict.action in {"restart", "stop"}
         try:
             incident = self._incident(watched, verdict)
-            before = watched.report(self._registry.now_s(), self._registry.last(watched.name))
             await self._journal.save()
             if incident and ends_it:  # while it can still be asked
                 await self._recorder.record(incident, before, watched.process if watched.is_alive else None)
@@ -175,7 +174,9 @@ class Mender:
 
     async def _put(self, incident: Incident, before: ProcessReport | None, watched: Watched) -> None:
         ends = len(watched.record.ends_s)
-        await self._alerts.put(letter.opened(incident, before, ends, watched.limits, self._control.supervisorctl))
+        alert = letter.opened(incident, before, ends, watched.limits, self._control.supervisorctl)
+        attachment = await self._recorder.digest(incident)
+        await self._alerts.put(msgspec.structs.replace(alert, attachment=attachment))
         self._journal.incidents.untold.discard(incident.id)
 
 

@@ -17,7 +17,7 @@ import msgspec
 from ipc import logs, stacks
 from ipc.messages import PROCESSES
 from ipc.settings import GROUPS, Secret
-from watchdog import daemon_thread, evidence, log_tail
+from watchdog import daemon_thread, dossier, evidence, log_tail
 from watchdog.folders import prune, put_file, put_folder
 from watchdog.history import History
 from watchdog.recorded import Recorded, read
@@ -37,6 +37,8 @@ UPKEEP_EVERY_S: Final = 60.0
 _SHORTEST_SECRET: Final = 4
 #: Of the limit, what is left for putting the folder on disk (1 to 3 ms, measured).
 _FOR_WRITING: Final = 0.1
+#: What is attached to a mail at most; a whole one of ours has 8 to 12 kB. Chosen, not measured.
+MAX_ATTACHED_CHARACTERS: Final = 32 * 1024
 
 
 class Recorder:
@@ -93,6 +95,21 @@ class Recorder:
         except (OSError, msgspec.MsgspecError) as error:
             _log.warning("Incident not brought up to date", incident=incident.id, reason=str(error))
 
+    async def digest(self, incident: Incident) -> str:
+        """Return the evidence of an incident in words, for its mail, cut at a size; empty where there is none."""
+        folder = self.folder / incident.id
+        told = dossier.Told(incident=incident, folder=str(folder) if folder.exists() else None)
+        evidence_of = partial(dossier.evidence_of, told, "latest" if (folder / "latest").exists() else ".")
+        try:
+            async with asyncio.timeout(self._limit_s):
+                found = await daemon_thread.begin(evidence_of, "digest")
+        except OSError as error:
+            _log.warning("Evidence not attached", incident=incident.id, reason=str(error))
+            return ""
+        words = dossier.describe(found) if found.recorded else ""
+        is_cut = len(words) > MAX_ATTACHED_CHARACTERS
+        return f"{words[:MAX_ATTACHED_CHARACTERS]}\n... cut: the rest is in the folder" if is_cut else words
+
     async def upkeep(self) -> None:
         """For ever: put the history on disk and remove what is too old or too much."""
         while True:
@@ -134,8 +151,8 @@ class Recorder:
             f"--- what the kernel has each thread wait for\n{texts['waits']}\n--- py-spy\n{texts['spy']}"
         )
         return {
-            "incident.json": msgspec.json.format(msgspec.json.encode(recorded)),
-            "samples.ndjson": self._history.lines(recorded.incident.process),
+            "incident.json": self._clean(msgspec.json.format(msgspec.json.encode(recorded)).decode()),
+            "samples.ndjson": self._clean(self._history.lines(recorded.incident.process).decode()),
             "stacks.txt": self._clean(stacked),
             "memory.txt": self._clean(f"--- smaps_rollup\n{texts['memory']}\n--- status\n{texts['status']}"),
             "files.txt": self._clean(texts["files"]),

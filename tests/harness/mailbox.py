@@ -48,6 +48,13 @@ class Mailbox:
         return self.letters[nth - 1]
 
 
+def text_of(letter: EmailMessage) -> str:
+    """Return the text of a letter, without what is attached to it."""
+    body = letter.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
+
+
 @contextmanager
 def serving(box: Mailbox, port: int = 0, **options: Any) -> Iterator[int]:  # noqa: ANN401 - any option of aiosmtpd
     """Serve ``box`` on 127.0.0.1, on a free port where none is named; yield the port."""

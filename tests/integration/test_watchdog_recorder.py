@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
+from harness.mailbox import Mailbox, serving, text_of
 from harness.tree import Tree
 from structlog.testing import capture_logs
 
@@ -280,29 +281,42 @@ async def test_the_command_lists_and_shows_without_a_watchdog(
 
 async def test_a_hang_under_supervisord_leaves_its_evidence(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole way: the victim hangs, is recorded, is replaced at once, and the operator reads why."""
-    async with Tree(short_path, processes=("watchdog", "analyzer")) as tree:
-        pid = (await tree.ready())["analyzer"]
-        tree.order("analyzer", "hang")
-        incident = await tree.incident("analyzer", "hung")
-        tree.order("analyzer", "well")
-        folder = short_path / "state" / "incidents" / incident.id
-        await tree.until(lambda: "ended after" in (folder / "incident.json").read_text(), 5, "the action is noted")
-        found = texts(folder)
-        assert 'victim.py", line ' in found["stacks.txt"]
-        assert " in work" in found["stacks.txt"]
-        recorded = read(folder / "incident.json")
-        assert recorded.process.pid == pid
-        assert recorded.process.beat is not None
-        assert recorded.process.beat.pid == pid
-        assert recorded.took_s < 2
-        points = [json.loads(line) for line in found["samples.ndjson"].splitlines()]
-        assert points[-1]["verdict"] == "restart"
-        assert points[-1]["rss_mb"] > 10
-        assert "event=Ready" in found["log-tail.txt"]
-        monkeypatch.setenv("SENTIMENTAGENT_HOME", str(short_path))
-        shown = CliRunner().invoke(command, ["show", incident.id]).stdout
-        assert "Done      SIGTERM, and SIGKILL after" in shown
-        assert 'victim.py", line ' in shown
+    box = Mailbox()
+    sender = {"SMTP_HOST": "127.0.0.1", "SMTP_SECURITY": "none", "ALERT_FROM": "sa@example.org", "ALERT_TO": "op@b.org"}
+    with serving(box) as port:
+        async with Tree(short_path, sender | {"SMTP_PORT": str(port)}, processes=("watchdog", "analyzer")) as tree:
+            await hang_and_read(tree, box, short_path, monkeypatch)
+
+
+async def hang_and_read(tree: Tree, box: Mailbox, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the analyzer hang, and look at all that an operator could look at."""
+    pid = (await tree.ready())["analyzer"]
+    tree.order("analyzer", "hang")
+    incident = await tree.incident("analyzer", "hung")
+    tree.order("analyzer", "well")
+    folder = short_path / "state" / "incidents" / incident.id
+    await tree.until(lambda: "ended after" in (folder / "incident.json").read_text(), 5, "the action is noted")
+    found = texts(folder)
+    assert 'victim.py", line ' in found["stacks.txt"]
+    assert " in work" in found["stacks.txt"]
+    recorded = read(folder / "incident.json")
+    assert recorded.process.pid == pid
+    assert recorded.process.beat is not None
+    assert recorded.process.beat.pid == pid
+    assert recorded.took_s < 2
+    points = [json.loads(line) for line in found["samples.ndjson"].splitlines()]
+    assert points[-1]["verdict"] == "restart"
+    assert points[-1]["rss_mb"] > 10
+    assert "event=Ready" in found["log-tail.txt"]
+    monkeypatch.setenv("SENTIMENTAGENT_HOME", str(short_path))
+    shown = CliRunner().invoke(command, ["show", incident.id]).stdout
+    assert "Done      SIGTERM, and SIGKILL after" in shown
+    assert 'victim.py", line ' in shown
+    letter = await box.letter()
+    assert f"sentimentagent incidents show {incident.id}" in text_of(letter)
+    (attached,) = letter.iter_attachments()
+    assert attached.get_filename() == f"{incident.id}.txt"
+    assert 'victim.py", line ' in attached.get_content()
 
 
 async def test_a_crash_leaves_what_is_still_to_be_had(short_path: Path) -> None:
@@ -316,5 +330,17 @@ async def test_a_crash_leaves_what_is_still_to_be_had(short_path: Path) -> None:
         await tree.until((folder / "incident.json").exists, 5, "the evidence is there")
         found = texts(folder)
         assert str(pid) in found["samples.ndjson"]
+        assert "event=Ready" in found["log-tail.txt"]
+        assert "it had ended" in found["stacks.txt"]
+
+
+async def test_a_killed_watchdog_records_what_it_can_of_itself(short_path: Path) -> None:
+    """Its next life finds the log, and the history up to a minute before."""
+    async with Tree(short_path, processes=("watchdog", "collector")) as tree:
+        pid = (await tree.ready())["watchdog"]
+        os.kill(pid, signal.SIGKILL)
+        await tree.replaced("watchdog", pid, within_s=10)
+        incident = await tree.incident("watchdog", "crashed")
+        found = texts(short_path / "state" / "incidents" / incident.id)
         assert "event=Ready" in found["log-tail.txt"]
         assert "it had ended" in found["stacks.txt"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from harness.mailbox import Mailbox, serving
+from harness.mailbox import Mailbox, serving, text_of
 from harness.tree import Tree
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def test_a_killed_process_is_back_at_once_and_one_mail_says_so(
         subject = letter["Subject"]
         reason = subject.partition(": ")[2]
         assert subject.startswith(f"[SentimentAgent] collector crashed and was started again: process {pid} ended ")
-        text = " ".join(letter.get_content().split())
+        text = " ".join(text_of(letter).split())
         assert f"Why {reason} Done new process {new_pid} 0." in text
         assert "s later; ready " in text
         assert f"As it was process {pid}, up " in text, "the old one, not the new one"
@@ -81,7 +81,7 @@ async def test_a_leak_is_replaced_before_it_hurts(short_path: Path, box: Mailbox
         after = await tree.ready()
         assert letter["Subject"].startswith("[SentimentAgent] collector restarted: memory 1")
         assert letter["Subject"].endswith(" MB over 150 MB")
-        text = " ".join(letter.get_content().split())
+        text = " ".join(text_of(letter).split())
         assert "Done drained in 0." in text
         assert f"s: 0 items in, 0 items out, difference 0; SIGTERM; process {pids['collector']} ended after 0." in text
         assert {name for name in pids if after[name] != pids[name]} == {"collector"}
@@ -148,8 +148,8 @@ async def test_a_crash_loop_is_quarantined_probed_and_recovered_with_three_mails
             "is quarantined:",
             "recovered: well",
         ]
-        assert "restart or crash no. 3 within 6 s" in " ".join(box.letters[1].get_content().split())
-        assert f"unix://{short_path}/run/supervisor.sock start collector" in box.letters[1].get_content()
+        assert "restart or crash no. 3 within 6 s" in " ".join(text_of(box.letters[1]).split())
+        assert f"unix://{short_path}/run/supervisor.sock start collector" in text_of(box.letters[1])
         assert (await tree.ready())["api"] == pids["api"]
         await asyncio.sleep(0.3)
         assert len(box.letters) == 3
