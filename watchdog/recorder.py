@@ -150,20 +150,22 @@ class Recorder:
             f"--- stacks, all threads, the latest call first\n{texts['stacks']}\n"
             f"--- what the kernel has each thread wait for\n{texts['waits']}\n--- py-spy\n{texts['spy']}"
         )
-        return {
-            "incident.json": self._clean(msgspec.json.format(msgspec.json.encode(recorded)).decode()),
-            "samples.ndjson": self._clean(self._history.lines(recorded.incident.process).decode()),
-            "stacks.txt": self._clean(stacked),
-            "memory.txt": self._clean(f"--- smaps_rollup\n{texts['memory']}\n--- status\n{texts['status']}"),
-            "files.txt": self._clean(texts["files"]),
-            "log-tail.txt": self._clean(texts["log"]),
+        split = f"--- smaps_rollup\n{texts['memory']}\n--- status\n{texts['status']}"
+        contents = {
+            "incident.json": msgspec.json.format(msgspec.json.encode(recorded)),
+            "samples.ndjson": self._history.lines(recorded.incident.process),
+            "stacks.txt": stacked.encode(),
+            "memory.txt": split.encode(),
+            "files.txt": texts["files"].encode(),
+            "log-tail.txt": texts["log"].encode(),
         }
+        return {name: self._clean(content) for name, content in contents.items()}
 
-    def _clean(self, text: str) -> bytes:
+    def _clean(self, text: bytes) -> bytes:
         """Return the text without our own secrets, should one ever have got into it."""
         for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text.encode()
+            text = text.replace(secret, b"***")
+        return text
 
     def _put(self, incident_id: str, contents: dict[str, bytes]) -> None:
         first = self.folder / incident_id
@@ -176,9 +178,9 @@ def _update(path: Path, incident: Incident) -> None:
         put_file(path, msgspec.json.format(msgspec.json.encode(recorded)))
 
 
-def _secrets(settings: Settings) -> list[str]:
+def _secrets(settings: Settings) -> list[bytes]:
     values = [
         getattr(getattr(settings, group), name) for group, kind in GROUPS.items() for name in kind.__struct_fields__
     ]
     revealed = [value.reveal() for value in values if isinstance(value, Secret)]
-    return [secret for secret in revealed if len(secret) >= _SHORTEST_SECRET]
+    return [secret.encode() for secret in revealed if len(secret) >= _SHORTEST_SECRET]
