@@ -1,7 +1,7 @@
-"""The control door of a process: give memory back, or finish what is in hand and take nothing new.
+"""The control door of a process: give memory back, finish what is in hand and take nothing new, bear a burden.
 
-Every process serves one beside the door of its own trade, so that neither waits for the other. Both
-requests have a deadline, after which the process takes work again by itself, whoever had asked.
+Every process serves one beside the door of its own trade, so that neither waits for the other. Each
+request has a deadline, after which the process goes on as before by itself, whoever had asked.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from ipc import logs
+from ipc.ballast import Ballast
 from ipc.channel import Connection, Door
-from ipc.messages import AnyMessage, Drain, Drained, Relieve, Relieved
+from ipc.messages import AnyMessage, Burden, Burdened, Drain, Drained, Relieve, Relieved
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,7 +35,8 @@ class ControlDoor:
 
     def __init__(self, path: Path, intake: Intake) -> None:
         self._intake = intake
-        self._door = Door(path, (Relieve, Drain), self._answer)
+        self._door = Door(path, (Relieve, Drain, Burden), self._answer)
+        self._ballast = Ballast()
 
     async def __aenter__(self) -> Self:
         """Open it."""
@@ -45,6 +47,7 @@ class ControlDoor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close it."""
+        self._ballast.drop()
         await self._door.__aexit__(kind, error, trace)
 
     async def _answer(self, connection: Connection, message: AnyMessage) -> None:
@@ -52,6 +55,10 @@ class ControlDoor:
             await connection.send(await self._drain(message.deadline_s))
         elif isinstance(message, Relieve):
             await connection.send(await self._relieve(message.deadline_s))
+        elif isinstance(message, Burden):
+            _log.warning("A drill takes memory", mb=message.mb, hold_s=message.hold_s)
+            self._ballast.take(message)
+            await connection.send(Burdened(rss_mb=rss_mb()))
 
     async def _relieve(self, deadline_s: float) -> Relieved:
         """Give back what can be given back, between two units of work where one ends in time."""

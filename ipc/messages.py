@@ -171,6 +171,21 @@ class Drained(Message, frozen=True):
     items_out: int
 
 
+class Burden(Message, frozen=True):
+    """Hold memory for a drill: ``mb`` in all, given back after ``hold_s``. See :mod:`ipc.ballast` for its bounds."""
+
+    #: The one process that is meant: its successor must not take it for its own.
+    pid: int
+    mb: int
+    hold_s: float
+
+
+class Burdened(Message, frozen=True):
+    """What the process holds in all now, in MB; None where it was not measured."""
+
+    rss_mb: float | None
+
+
 class Status(Message, frozen=True):
     """Ask the watchdog what it knows."""
 
@@ -218,7 +233,7 @@ class StatusReport(Message, frozen=True):
     round_age_s: float | None
     #: Whether supervisord answered in that round.
     supervisor_answers: bool
-    #: ``mail`` when alerts leave the machine, else ``nowhere: `` and why.
+    #: The channels that alerts leave by, such as ``mail``; a colon and why where one does not work, or there is none.
     alerts: str
     alerts_waiting: int
     processes: tuple[ProcessReport, ...]
@@ -232,8 +247,8 @@ CollectorRequest = Collect
 CollectorReply = CycleStarted | CycleRunning
 WatchdogRequest = Beat | Status
 WatchdogReply = StatusReport
-ControlRequest = Relieve | Drain
-ControlReply = Relieved | Drained
+ControlRequest = Relieve | Drain | Burden
+ControlReply = Relieved | Drained | Burdened
 
 AnyMessage = (
     Batch
@@ -246,6 +261,8 @@ AnyMessage = (
     | Relieved
     | Drain
     | Drained
+    | Burden
+    | Burdened
     | Status
     | StatusReport
 )

@@ -13,6 +13,8 @@ from ipc.messages import (
     AnyMessage,
     Batch,
     Beat,
+    Burden,
+    Burdened,
     Collect,
     Cycle,
     CycleRunning,
@@ -97,6 +99,8 @@ MESSAGES: list[AnyMessage] = [
     Relieved(before_mb=410.0, after_mb=None),
     Drain(deadline_s=5.0),
     Drained(items_in=7, items_out=7),
+    Burden(pid=7, mb=64, hold_s=10.0),
+    Burdened(rss_mb=110.5),
     Status(),
     StatusReport(
         uptime_s=1.0,
