@@ -67,13 +67,15 @@ def dump(process: Process, file: Path, proc: Path, within_s: float) -> str:
         return f"no stacks: the process does not listen for {stacks.SIGNAL.name}\n"
     before = file.stat().st_size
     process.signal(stacks.SIGNAL)
-    if not (written := _written(file, before, within_s)):
+    if not (written := _written(file, before, process, within_s)):
+        if process.died.is_set():
+            return "no stacks: the process has ended meanwhile\n"
         return f"no stacks: the process did not answer {stacks.SIGNAL.name} within {within_s:g} s\n"
     return _lines(written.decode(errors="replace").splitlines(), limit=None)
 
 
-def _written(file: Path, offset: int, within_s: float) -> bytes:
-    """Return what is added to the file from ``offset`` on, once it seems to be all, or the time is over."""
+def _written(file: Path, offset: int, process: Process, within_s: float) -> bytes:
+    """Return what the process adds to the file from ``offset`` on, once it seems to be all, or the time is over."""
     until_s = time.monotonic() + within_s
     written, since_s = b"", time.monotonic()
     with file.open("rb") as source:
@@ -82,7 +84,7 @@ def _written(file: Path, offset: int, within_s: float) -> bytes:
             if more := source.read(MAX_STACKS_BYTES):
                 written, since_s = written + more, now_s
             settled_s = _SETTLED_S if written.endswith(_LAST_LINE) else _SETTLED_ANYHOW_S
-            if written and now_s - since_s >= settled_s:
+            if (written and now_s - since_s >= settled_s) or process.died.is_set():
                 break
             time.sleep(_LOOK_EVERY_S)
     return written[:MAX_STACKS_BYTES]

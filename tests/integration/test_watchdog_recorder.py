@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -83,7 +84,8 @@ async def hanging(home: Path, line: str = HANG, before: str = "") -> AsyncIterat
     finally:
         if process is not None:
             process.close()
-        child.kill()
+        with contextlib.suppress(ProcessLookupError):  # the test has killed it
+            child.kill()
         await child.wait()
 
 
@@ -169,6 +171,21 @@ async def test_py_spy_is_asked_where_it_is_and_may_not_take_long(
         found = texts(await record(recorder(short_path, INCIDENT_SNAPSHOT_S="0.5"), process))
         assert told in found["stacks.txt"]
         assert "in score_one" in found["stacks.txt"]
+
+
+async def test_a_process_that_ends_meanwhile_is_not_waited_for(short_path: Path) -> None:
+    """A stopped one that is killed during the snapshot will never answer."""
+    async with hanging(
+        short_path, "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2]); time.sleep(600)"
+    ) as process:
+        await asyncio.sleep(0.1)
+        began_s = time.monotonic()
+        recording = asyncio.create_task(record(recorder(short_path, INCIDENT_SNAPSHOT_S="20"), process))
+        await asyncio.sleep(0.2)
+        process.signal(signal.SIGKILL)
+        found = texts(await recording)
+        assert time.monotonic() - began_s < 5
+        assert "no stacks: the process has ended meanwhile" in found["stacks.txt"]
 
 
 @contextmanager
@@ -320,10 +337,10 @@ async def hang_and_read(tree: Tree, box: Mailbox, short_path: Path, monkeypatch:
 
 
 async def test_a_crash_leaves_what_is_still_to_be_had(short_path: Path) -> None:
-    """Samples and the log; the replacement does not wait for it."""
+    """Samples, and the log with Python's own last words; the replacement does not wait for it."""
     async with Tree(short_path, processes=("watchdog", "collector")) as tree:
         pid = (await tree.ready())["collector"]
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGSEGV)
         await tree.replaced("collector", pid, within_s=2)
         incident = await tree.incident("collector", "crashed")
         folder = short_path / "state" / "incidents" / incident.id
@@ -331,6 +348,9 @@ async def test_a_crash_leaves_what_is_still_to_be_had(short_path: Path) -> None:
         found = texts(folder)
         assert str(pid) in found["samples.ndjson"]
         assert "event=Ready" in found["log-tail.txt"]
+        assert "Fatal Python error: Segmentation fault" in found["log-tail.txt"]
+        assert "in _run" in found["log-tail.txt"]
+        assert "left out" not in found["log-tail.txt"]
         assert "it had ended" in found["stacks.txt"]
 
 
