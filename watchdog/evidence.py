@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from ipc import stacks
 from ipc.logs import harmless
@@ -59,35 +59,44 @@ def _text(future: asyncio.Future[str], limit_s: float) -> str:
 
 def dump(process: Process, file: Path, proc: Path, within_s: float) -> str:
     """Ask the process for its stacks and return them; see :mod:`ipc.stacks`."""
-    status = (proc / str(process.pid) / "status").read_text()
-    if (state := _STATE.search(status)) and state[1] in "Tt":
-        return "no stacks: the process is stopped\n"
-    caught = _CAUGHT.search(status)
-    if not caught or not int(caught[1], 16) >> (stacks.SIGNAL - 1) & 1:
-        return f"no stacks: the process does not listen for {stacks.SIGNAL.name}\n"
+    if why := _why_silent(process, proc):
+        return f"no stacks: {why}\n"
     before = file.stat().st_size
     process.signal(stacks.SIGNAL)
-    if not (written := _written(file, before, process, within_s)):
-        if process.died.is_set():
-            return "no stacks: the process has ended meanwhile\n"
-        return f"no stacks: the process did not answer {stacks.SIGNAL.name} within {within_s:g} s\n"
-    return _lines(written.decode(errors="replace").splitlines(), limit=None)
-
-
-def _written(file: Path, offset: int, process: Process, within_s: float) -> bytes:
-    """Return what the process adds to the file from ``offset`` on, once it seems to be all, or the time is over."""
-    until_s = time.monotonic() + within_s
-    written, since_s = b"", time.monotonic()
+    written, until_s = b"", time.monotonic() + within_s
     with file.open("rb") as source:
-        source.seek(offset)
-        while (now_s := time.monotonic()) < until_s and len(written) < MAX_STACKS_BYTES:
-            if more := source.read(MAX_STACKS_BYTES):
-                written, since_s = written + more, now_s
-            settled_s = _SETTLED_S if written.endswith(_LAST_LINE) else _SETTLED_ANYHOW_S
-            if (written and now_s - since_s >= settled_s) or process.died.is_set():
+        source.seek(before)
+        while not (written := written + _burst(source)) and not (why := _why_silent(process, proc)):
+            if time.monotonic() > until_s:
+                why = f"the process did not answer {stacks.SIGNAL.name} within {within_s:g} s"
                 break
             time.sleep(_LOOK_EVERY_S)
+    return _lines(written.decode(errors="replace").splitlines(), limit=None) if written else f"no stacks: {why}\n"
+
+
+def _burst(source: BinaryIO) -> bytes:
+    """Return what is written into the file from now on, until no more seems to come; nothing when nothing has come."""
+    written, since_s = b"", time.monotonic()
+    while (more := source.read(MAX_STACKS_BYTES)) or written:
+        written += more
+        since_s = time.monotonic() if more else since_s
+        settled_s = _SETTLED_S if written.endswith(_LAST_LINE) else _SETTLED_ANYHOW_S
+        if time.monotonic() - since_s >= settled_s or len(written) >= MAX_STACKS_BYTES:
+            break
+        time.sleep(_LOOK_EVERY_S)
     return written[:MAX_STACKS_BYTES]
+
+
+def _why_silent(process: Process, proc: Path) -> str | None:
+    """Say why the process can't answer the signal; None when it can, as far as the kernel tells."""
+    if process.died.is_set():
+        return "the process has ended meanwhile"
+    told = (proc / str(process.pid) / "status").read_text()
+    if (state := _STATE.search(told)) and state[1] in "Tt":
+        return "the process is stopped"
+    if not (caught := _CAUGHT.search(told)) or not int(caught[1], 16) >> (stacks.SIGNAL - 1) & 1:
+        return f"the process does not listen for {stacks.SIGNAL.name}"
+    return None
 
 
 def spy(pid: int, within_s: float) -> str:
