@@ -156,7 +156,8 @@ class Analyzer:
 
         scored, set_aside = await loop.run_in_executor(self._thread, score_items, self._engine, items, progressed)
         for failed in set_aside:
-            _log.error("Text set aside: it has no score", item=failed.item.name, error=failed.error)
+            # Only what comes before the colon, the error's type: its words may quote the text. The store has them.
+            _log.error("Text set aside: it has no score", item=failed.item.name, error=failed.error.partition(":")[0])
         return scored, set_aside
 
     def _progressed(self, texts: int) -> None:

@@ -33,8 +33,11 @@ _NEWLINE: Final = re.compile(r"(\\+n)")
 _TOLD: Final = re.compile(
     r'[ |+-]*(?:File \\*"[^"]*", line \d+, in [\w.<>]+'
     r"|[\w.]*(?:Error|Exception|Unavailable|Refused|Interrupt|Exit|Group)\b"
-    r"|Traceback \(most recent call last\):|During handling of .*|The above exception was .*)"
+    r"|Traceback \(most recent call last\):|During handling of the above exception, another exception occurred:"
+    r"|The above exception was the direct cause of the following exception:)"
 )
+#: A line that a library logged through our own log; see :mod:`ipc.logs`.
+_LIBRARY: Final = re.compile(r' library=\S+|"library": ?"')
 
 
 def read(logs: Path, process: str, shared: str) -> str:
@@ -55,7 +58,7 @@ def presentable(lines: Iterable[str]) -> Iterator[str]:
     """Yield what is kept of ``lines``, and a count for each run of those that are not."""
     left_out = 0
     for line in lines:
-        if _OURS.match(line) or _PYTHONS.match(line):
+        if (_OURS.match(line) and not _LIBRARY.search(line)) or _PYTHONS.match(line):
             if left_out:
                 yield _gap(left_out)
             left_out = 0

@@ -44,6 +44,7 @@ def test_an_error_keeps_its_type_and_calls_and_loses_its_words(tmp_path: Path, f
     logs.configure("collector", LogSettings(log_format=form, log_file="collector.log"), tmp_path)
     log = logs.log("test")
     log.info("Collection cycle started", cycle_id="c-1")
+    logging.getLogger("flair.data").warning("odd token in %s", PLANTED)
     try:
         try:
             int(PLANTED)
@@ -54,6 +55,7 @@ def test_an_error_keeps_its_type_and_calls_and_loses_its_words(tmp_path: Path, f
     tail = log_tail.read(tmp_path, "collector", "backend.log")
     assert PLANTED in (tmp_path / "collector.log").read_text()
     assert PLANTED not in tail
+    assert "left out: 1 line " in tail
     assert "ValueError" in tail
     assert "RuntimeError" in tail
     assert "test_watchdog_log_tail.py" in tail
