@@ -201,7 +201,7 @@ def _notes(facts: Facts) -> list[str]:
     if collections is not None and collections.last_failures:
         failing = ", ".join(f"{each.subreddit} ({each.cause})" for each in collections.last_failures)
         notes.append(f"the last collection could not read {failing}")
-    if report is not None and report.alerts != "mail":
+    if report is not None and ":" in report.alerts:
         notes.append(f"alerts go {report.alerts}")
     return notes
 

@@ -194,6 +194,9 @@ def _cross_check(settings: Settings) -> list[str]:
             raise SettingsError(f"{warning.upper()} is above {limit.upper()}")
     if mail.smtp_host and not (mail.alert_to and mail.alert_from):
         raise SettingsError("SMTP_HOST is set, but ALERT_TO or ALERT_FROM is not: nobody would get the mail")
+    deadman_url = settings.alerts.alert_deadman_url
+    if deadman_url and not deadman_url.reveal().lower().startswith(("http://", "https://")):
+        raise SettingsError("ALERT_DEADMAN_URL is no http or https address")
     warnings = list(low_thresholds(watchdog))
     if settings.store.cosmos_endpoint:
         store = settings.folders.store

@@ -192,7 +192,7 @@ class WatchdogSettings(Group, frozen=True):
 
 
 class MailSettings(Group, frozen=True):
-    """Where alerts go. No SMTP_HOST: they are logged, and health says that they go nowhere."""
+    """Where alerts go. No SMTP_HOST and no ALERT_URLS: they are logged, and health says that they go nowhere."""
 
     smtp_host: str = ""
     smtp_port: Port = 587
@@ -202,6 +202,21 @@ class MailSettings(Group, frozen=True):
     smtp_timeout_s: Seconds = 10.0
     alert_from: str = ""
     alert_to: Names = ()
+
+
+class AlertSettings(Group, frozen=True):
+    """How alerts are paced, and which channels there are beside mail."""
+
+    #: More channels, by Apprise: comma-separated URLs such as ntfy://host/topic. They need the extra `alerts`.
+    alert_urls: Secret = Secret("")
+    #: Hours between two reminders of an incident that stays open; 0 for none. Chosen, not measured.
+    alert_reminder_h: Annotated[float, Meta(ge=0)] = 4.0
+    #: Warnings go out together, this many hours after the first of them; 0 for never. Chosen, not measured.
+    alert_digest_h: Annotated[float, Meta(ge=0)] = 24.0
+    #: No channel gets more messages than this within an hour; what is more goes together in the next one.
+    alert_cap_per_hour: Count = 10
+    #: Fetched every minute while all is watched, so that whoever waits for it notices a dead machine.
+    alert_deadman_url: Secret = Secret("")
 
 
 class Folders(msgspec.Struct, frozen=True):
@@ -245,6 +260,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api: ApiSettings = ApiSettings()
     watchdog: WatchdogSettings = WatchdogSettings()
     mail: MailSettings = MailSettings()
+    alerts: AlertSettings = AlertSettings()
     #: What the operator should read once: retired names and settings that do not do what they seem to.
     warnings: tuple[str, ...] = ()
     #: Where each name that is not at its default came from: ``environment`` or the file's path.
@@ -260,6 +276,7 @@ GROUPS: Final[dict[str, type[Group]]] = {
     "api": ApiSettings,
     "watchdog": WatchdogSettings,
     "mail": MailSettings,
+    "alerts": AlertSettings,
 }
 
 #: Every name that a setting has.

@@ -10,24 +10,39 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from ipc.messages import Incident
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 #: How many are kept for the report, the newest. Chosen, not measured.
 KEPT: Final = 50
 
 
+class Reminded(msgspec.Struct, frozen=True, kw_only=True):
+    """The last reminder of an incident, and how many there were."""
+
+    at_utc: float
+    times: int
+
+
 class Incidents:
     """Those that are open, and the last that were."""
 
-    def __init__(self, incidents: Iterable[Incident] = (), untold: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        incidents: Iterable[Incident] = (),
+        untold: Iterable[str] = (),
+        reminded: Mapping[str, Reminded] | None = None,
+    ) -> None:
         self._by_id = {incident.id: incident for incident in incidents}
         #: Ids of incidents that no alert was raised for yet.
         self.untold = set(untold)
+        #: The last reminder of each open incident that had one.
+        self.reminders = dict(reminded or {})
 
     def all(self) -> tuple[Incident, ...]:
         """Return what is kept, oldest first."""
@@ -68,7 +83,21 @@ class Incidents:
         """Close what is open of ``process``; return it, closed."""
         closed = [replace(incident, closed_utc=time.time()) for incident in self.opened(process)]
         self._by_id |= {incident.id: incident for incident in closed}
+        for incident in closed:
+            self.reminders.pop(incident.id, None)
         return closed
+
+    def told_utc(self, incident: Incident) -> float:
+        """Return when it was last told of ``incident``: the last reminder, or its beginning."""
+        last = self.reminders.get(incident.id)
+        return last.at_utc if last else incident.opened_utc
+
+    def reminded(self, incident: Incident, now_utc: float) -> int:
+        """Note a reminder of ``incident``; return the how manieth it is."""
+        last = self.reminders.get(incident.id)
+        nth = last.times + 1 if last else 1
+        self.reminders[incident.id] = Reminded(at_utc=now_utc, times=nth)
+        return nth
 
     def _forget_old(self) -> None:
         ended = [each.id for each in self._by_id.values() if each.closed_utc is not None]

@@ -31,7 +31,7 @@ class Journal:
         #: Set when this life ends on purpose: the next one will not take it for a crash.
         self.is_ending = False
         self._path = path
-        self._watched = {each.name: each for each in watched}
+        self.watched = {each.name: each for each in watched}
         self._now_s = now_s
         self._writing = asyncio.Lock()
 
@@ -39,10 +39,10 @@ class Journal:
         """Take up what the last life of the watchdog left, and return it as it was."""
         left = await asyncio.to_thread(ledger.read, self._path)
         away_s = ledger.away_s(left)
-        for name, each in self._watched.items():
+        for name, each in self.watched.items():
             each.history = left.processes.get(name, Remembered())
             each.record = ledger.recall(each.history, self._now_s(), away_s)
-        self.incidents = Incidents(left.incidents, left.untold)
+        self.incidents = Incidents(left.incidents, left.untold, left.reminders)
         return left
 
     def note_restart(self, each: Watched, cause: str, reason: str) -> None:
@@ -59,15 +59,16 @@ class Journal:
     async def save(self) -> None:
         """Write everything down, durably; a disk that does not take it is logged, and the rounds go on."""
         async with self._writing:
-            for each in self._watched.values():
+            for each in self.watched.values():
                 each.history = ledger.remember(each.record, self._now_s(), each.history)
             book = Ledger(
                 saved_utc=time.time(),
                 parent_pid=os.getppid(),
                 was_stopped=self.is_ending,
-                processes={name: each.history for name, each in self._watched.items()},
+                processes={name: each.history for name, each in self.watched.items()},
                 incidents=self.incidents.all(),
                 untold=tuple(self.incidents.untold),
+                reminders=self.incidents.reminders,
             )
             try:
                 await asyncio.to_thread(ledger.write, self._path, book)

@@ -15,6 +15,7 @@ import msgspec
 
 from ipc import logs
 from ipc.messages import Incident
+from watchdog.incidents import Reminded
 from watchdog.records import Quarantine, Record
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     processes: dict[str, Remembered] = {}
     incidents: tuple[Incident, ...] = ()
     untold: tuple[str, ...] = ()
+    reminders: dict[str, Reminded] = {}
 
 
 def remember(record: Record, now_s: float, history: Remembered) -> Remembered:

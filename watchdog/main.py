@@ -20,7 +20,11 @@ from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, Sta
 from watchdog import asking, family
 from watchdog.alerts import Alerts
 from watchdog.clock import Clock
+from watchdog.commands import commands_of
 from watchdog.control import Control
+from watchdog.deadman import Deadman
+from watchdog.digest import Digest
+from watchdog.followup import Followup
 from watchdog.journal import Journal
 from watchdog.looker import Looker
 from watchdog.mender import Mender
@@ -44,6 +48,10 @@ _log = logs.log(__name__)
 
 #: The most that may lie between two rounds without being lost time: so many intervals, and not under a second.
 _LONGEST_STEP: Final = 4
+#: A round is worth a sign of life this long. Chosen: systemd's WATCHDOG is as patient.
+_RECENT_S: Final = 10.0
+#: A warning that began this long before a power cut may be missing in the digest. Chosen, not measured.
+_SAVE_WARNINGS_S: Final = 5.0
 
 
 class OverLimit(SentimentAgentError):
@@ -71,12 +79,14 @@ class Watchdog:
         supervisor = Supervisor.of_environment(os.environ)
         self._looker = Looker(supervisor, self._registry, everybody, self._rounds.hurry)
         self._journal = Journal(settings.folders.state / "watchdog.json", everybody, self._now_s)
-        self._alerts = Alerts(settings.folders.state / "alerts", settings.mail)
-        self._mender = (
-            Mender(Control(supervisor), self._journal, self._alerts, self._registry, self._recorder)
-            if supervisor
-            else None
-        )
+        folder, alerts = settings.folders.state / "alerts", settings.alerts
+        control = Control(supervisor) if supervisor else None
+        commands = commands_of(os.environ, settings.folders.logs, control.supervisorctl if control else "supervisorctl")
+        self._alerts = Alerts(folder, settings.mail, alerts, commands)
+        self._digest = Digest(folder / "digest", alerts.alert_digest_h)
+        self._followup = Followup(self._journal, self._alerts, self._recorder, self._report, alerts.alert_reminder_h)
+        self._mender = Mender(control, self._journal, self._alerts, self._registry, self._recorder) if control else None
+        self._deadman = Deadman(alerts.alert_deadman_url, self._is_round_good)
         self._notifier = Notifier(os.environ)
         self._door = Door(settings.folders.socket("watchdog"), (Beat, Status), self._answer)
         self._tasks = asyncio.TaskGroup()
@@ -89,14 +99,15 @@ class Watchdog:
         await self._door.__aenter__()
         left = await self._journal.load()
         await self._alerts.load()
+        await asyncio.to_thread(self._digest.load)
         await self._recorder.load()
         if not left.was_stopped and left.parent_pid == os.getppid():
             self._journal.note_restart(
                 self._watched["watchdog"], "crashed", "the watchdog ended without being asked to"
             )
             await self._record_own()
-        if not self._settings.mail.smtp_host:
-            _log.warning("No mail server is set", alerts=self._alerts.words)
+        if ":" in self._alerts.words:
+            _log.warning("Alerts do not all leave this machine", alerts=self._alerts.words)
         if self._mender is None:
             _log.warning("No supervisord started this watchdog: it watches and tells, and restarts nobody")
         await self._journal.save()
@@ -123,6 +134,9 @@ class Watchdog:
             self._begin(self._alerts.run(), "alerts")
             self._begin(self._measure_families(), "families")
             self._begin(self._recorder.upkeep(), "recorder")
+            self._begin(self._followup.run(), "follow-up")
+            self._begin(self._tell_warnings(), "warnings")
+            self._begin(self._deadman.run(), "sign of life")
             if self._mender:
                 self._begin(self._mender.tell_left_over(self._watched), "alerts of the last life")
             await stop.wait()
@@ -165,15 +179,30 @@ class Watchdog:
 
     async def _make_rounds(self) -> None:
         look_every_s = min(LOOK_EVERY_S, self._notifier.interval_s or LOOK_EVERY_S)
+        everybody = self._watched.values()
         with self._pulse.waiting("interval"):
             while True:
                 has_looked = await self._rounds.make(self._looker, look_every_s)
                 self._made_at_s = time.monotonic()
+                warnings = ((each.name, each.verdict.reason) for each in everybody if each.verdict.name == "warning")
+                self._digest.see(warnings, time.time())
                 self._pulse.progress += 1
                 self._pulse.gauges = {"alerts_waiting": self._alerts.waiting, "beats_ignored": self._registry.ignored}
                 if self._looker.answers:
                     self._notifier.round_made(self._watched.values(), self._registry, has_looked=has_looked)
                 await self._rounds.pause(self._settings.watchdog.watchdog_interval_s)
+
+    async def _tell_warnings(self) -> None:
+        while True:
+            if digest := self._digest.due(time.time(), self._alerts.commands):
+                await self._alerts.put(digest)
+            await asyncio.to_thread(self._digest.save)
+            await asyncio.sleep(_SAVE_WARNINGS_S)
+
+    def _is_round_good(self) -> bool:
+        """Tell whether a round was made just now, with supervisord's answer where there is one."""
+        is_recent = self._made_at_s is not None and time.monotonic() - self._made_at_s < _RECENT_S
+        return is_recent and (self._looker.answers or self._mender is None)
 
     async def _measure_families(self) -> None:
         while True:
@@ -188,12 +217,14 @@ class Watchdog:
         """Begin what ``verdict`` asks for."""
         if verdict.action == "relieve":
             self._begin(self._relieve(each), f"relief of {each.name}")
+        elif verdict.action in {"recover", "release"}:
+            is_recovered = verdict.action == "recover"
+            end = self._followup.end(each, verdict.reason, is_recovered=is_recovered)
+            self._begin(end, f"end of {each.name}'s quarantine")
         elif each.name == "watchdog":
             if verdict.action == "restart":
                 each.is_being_mended = True
                 self._begin(self._end_myself(each, verdict), "end")
-        elif self._mender and verdict.action in {"recover", "release"}:
-            self._begin(self._mender.end(each, verdict), f"end of {each.name}'s quarantine")
         elif self._mender:
             each.is_being_mended = True
             self._begin(self._mend(self._mender, each, verdict, old_pid), f"mending of {each.name}")

@@ -98,15 +98,6 @@ class Mender:
         self._telling.discard(incident.id)
         await self._journal.save()
 
-    async def end(self, watched: Watched, verdict: Verdict) -> None:
-        """Close the incidents of a process that has recovered, or that an operator has taken over."""
-        for incident in self._journal.incidents.close(watched.name):
-            _log.info("Incident closed", name=watched.name, incident=incident.id, reason=verdict.reason)
-            await self._recorder.update(incident)
-            if verdict.action == "recover" and incident.kind == "quarantine":
-                await self._alerts.put(letter.recovered(incident, verdict.reason))
-        await self._journal.save()
-
     async def tell_left_over(self, watched: Mapping[str, Watched]) -> None:
         """Raise the alerts that the watchdog's last life did not come to."""
         left = [each for each in self._journal.incidents.all() if each.id in self._journal.incidents.untold]
@@ -174,7 +165,7 @@ class Mender:
 
     async def _put(self, incident: Incident, before: ProcessReport | None, watched: Watched) -> None:
         ends = len(watched.record.ends_s)
-        alert = letter.opened(incident, before, ends, watched.limits, self._control.supervisorctl)
+        alert = letter.opened(incident, before, ends, watched.limits, self._alerts.commands)
         attachment = await self._recorder.digest(incident)
         await self._alerts.put(msgspec.structs.replace(alert, attachment=attachment))
         self._journal.incidents.untold.discard(incident.id)

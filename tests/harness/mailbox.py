@@ -25,7 +25,18 @@ class Mailbox:
         self.letters: list[EmailMessage] = []
         #: What the server answers to a whole mail.
         self.answer = "250 taken"
+        #: Whom the server does not know.
+        self.unknown: set[str] = set()
         self._passwords = passwords or {}
+
+    async def handle_RCPT(  # noqa: N802 - its name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Take one recipient, or refuse it."""
+        if address in self.unknown:
+            return "550 no such user here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name
         """Take one mail, or refuse it."""

@@ -9,13 +9,17 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness.mailbox import Mailbox, free_port, serving
+from harness.mailbox import Mailbox, free_port, serving, text_of
 
 from ipc.errors import Unavailable
-from ipc.settings import MailSettings, Secret
+from ipc.settings import AlertSettings, MailSettings, Secret
 from watchdog import mail
-from watchdog.alerts import MAX_WAITING, Alerts
-from watchdog.letter import Alert
+from watchdog.alert import Alert, section
+from watchdog.alerts import Alerts
+from watchdog.commands import Commands
+from watchdog.mail import Mail
+from watchdog.outlet import Outlet
+from watchdog.spool import MAX_WAITING, Spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,7 +28,12 @@ if TYPE_CHECKING:
 
 def alert(number: int = 1) -> Alert:
     """Return an alert."""
-    return Alert(id=f"20261124T0636{number:05d}-api-hung", subject=f"no. {number}", text="no beat\n", at_utc=1.0)
+    return Alert(
+        id=f"20261124T0636{number:05d}-api-hung",
+        subject=f"[SentimentAgent] no. {number}",
+        at_utc=1.0,
+        sections=(section("What happened", "no beat"),),
+    )
 
 
 def settings(port: int, **changes: Any) -> MailSettings:  # noqa: ANN401 - any setting
@@ -40,10 +49,20 @@ def settings(port: int, **changes: Any) -> MailSettings:  # noqa: ANN401 - any s
     return MailSettings(**{**known, **changes})
 
 
+def resting(folder: Path, mail_settings: MailSettings, **changes: Any) -> Alerts:  # noqa: ANN401 - any setting
+    """Return alerts that are not sent yet."""
+    commands = Commands(sentimentagent="sentimentagent", supervisorctl="supervisorctl", logs=folder)
+    return Alerts(folder, mail_settings, AlertSettings(**changes), commands, first_retry_s=0.05)
+
+
 @asynccontextmanager
-async def running(folder: Path, mail_settings: MailSettings) -> AsyncIterator[Alerts]:
+async def running(
+    folder: Path,
+    mail_settings: MailSettings,
+    **changes: Any,  # noqa: ANN401 - any setting
+) -> AsyncIterator[Alerts]:
     """Live one life of the alerts of ``folder``."""
-    alerts = Alerts(folder, mail_settings, first_retry_s=0.05)
+    alerts = resting(folder, mail_settings, **changes)
     await alerts.load()
     task = asyncio.create_task(alerts.run())
     yield alerts
@@ -56,6 +75,16 @@ async def until(alerts: Alerts, *, waiting: int) -> None:
     async with asyncio.timeout(10):
         while alerts.waiting != waiting:
             await asyncio.sleep(0.01)
+
+
+def numbers(box: Mailbox) -> list[int]:
+    """Return which alerts came, each as a mail of its own."""
+    return [int(letter["Subject"].removeprefix("[SentimentAgent] no. ")) for letter in box.letters]
+
+
+def kept(folder: Path) -> list[str]:
+    """Return the names of the alerts on disk."""
+    return sorted(path.name for path in folder.rglob("*.json"))
 
 
 @pytest.fixture
@@ -79,9 +108,10 @@ async def test_a_mail_arrives_as_it_was_composed() -> None:
     with serving(box) as port:
         await mail.send(alert(), settings(port, alert_to=("a@example.org", "b@example.org")))
     (letter,) = box.letters
-    assert letter["Subject"] == "no. 1"
+    assert letter["Subject"] == "[SentimentAgent] no. 1"
     assert letter["To"] == "a@example.org, b@example.org"
-    assert letter.get_content().splitlines() == ["no beat"]
+    assert text_of(letter).splitlines() == ["What happened", "  no beat"]
+    assert letter.get_content_type() == "multipart/alternative"
 
 
 async def test_starttls_and_login_are_used(certificate: ssl.SSLContext) -> None:
@@ -146,14 +176,14 @@ async def test_a_mail_that_could_not_be_sent_is_sent_once_when_the_server_is_bac
         async with asyncio.timeout(5):
             while alerts.words == "mail":
                 await asyncio.sleep(0.01)
-        assert alerts.words.startswith(f"kept, not sent: 127.0.0.1:{port}: SMTPConnectError")
-        assert [path.name for path in tmp_path.iterdir()] == [f"{alert().id}.json"]
+        assert alerts.words.startswith(f"mail kept, not sent: 127.0.0.1:{port}: connect: SMTPConnectError")
+        assert kept(tmp_path) == [f"{alert().id}.json"]
         box = Mailbox()
         with serving(box, port):
             await until(alerts, waiting=0)
-        assert [letter["Subject"] for letter in box.letters] == ["no. 1"]
+        assert numbers(box) == [1]
         assert alerts.words == "mail"
-        assert list(tmp_path.iterdir()) == []
+        assert kept(tmp_path) == []
 
 
 async def test_what_waited_survives_the_watchdogs_restart(tmp_path: Path) -> None:
@@ -167,7 +197,7 @@ async def test_what_waited_survives_the_watchdogs_restart(tmp_path: Path) -> Non
         for _ in range(2):
             async with running(tmp_path, settings(port)) as alerts:
                 await until(alerts, waiting=0)
-    assert [letter["Subject"] for letter in box.letters] == ["no. 1", "no. 2"]
+    assert numbers(box) == [1, 2]
 
 
 async def test_a_mail_that_the_server_refuses_for_now_is_tried_again(tmp_path: Path) -> None:
@@ -187,21 +217,20 @@ async def test_a_mail_that_the_server_refuses_for_now_is_tried_again(tmp_path: P
 
 async def test_the_spool_is_bounded_and_drops_the_oldest(tmp_path: Path) -> None:
     """An outage of months must not fill the disk."""
-    alerts = Alerts(tmp_path, settings(free_port()))
+    alerts = resting(tmp_path, settings(free_port()))
     for number in range(MAX_WAITING + 3):
         await alerts.put(alert(number))
     assert alerts.waiting == MAX_WAITING
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert len(names) == MAX_WAITING
-    assert names[0] == f"{alert(3).id}.json"
+    assert len(kept(tmp_path)) == MAX_WAITING
+    assert kept(tmp_path)[0] == f"{alert(3).id}.json"
 
 
 async def test_a_kept_alert_that_cannot_be_read_stops_nobody(tmp_path: Path) -> None:
     """The others are sent."""
-    alerts = Alerts(tmp_path, settings(free_port()))
+    alerts = resting(tmp_path, settings(free_port()))
     await alerts.put(alert())
-    (tmp_path / "0-broken.json").write_bytes(b"{")
-    again = Alerts(tmp_path, settings(free_port()))
+    (tmp_path / "mail" / "0-broken.json").write_bytes(b"{")
+    again = resting(tmp_path, settings(free_port()))
     await again.load()
     assert again.waiting == 1
 
@@ -217,10 +246,63 @@ async def test_a_full_disk_keeps_an_alert_in_memory(tmp_path: Path) -> None:
             await until(alerts, waiting=0)
 
 
+async def test_what_the_cap_holds_back_goes_together_in_the_next_mail(tmp_path: Path) -> None:
+    """Two an hour: the first, and then all the others as one; what comes after that waits for the next hour."""
+    box = Mailbox()
+    with serving(box) as port:
+        async with running(tmp_path, settings(port), alert_cap_per_hour=2) as alerts:
+            await alerts.put(alert(1))
+            await until(alerts, waiting=0)
+        for number in (2, 3, 4):
+            await resting(tmp_path, settings(port)).put(alert(number))
+        async with running(tmp_path, settings(port), alert_cap_per_hour=2) as alerts:
+            await box.letter(2)
+            await until(alerts, waiting=0)
+            await alerts.put(alert(5))
+            await asyncio.sleep(0.3)
+            assert alerts.waiting == 1
+        # A restart does not begin the hour anew.
+        async with running(tmp_path, settings(port), alert_cap_per_hour=2) as alerts:
+            await asyncio.sleep(0.3)
+            assert alerts.waiting == 1
+    assert [letter["Subject"] for letter in box.letters] == [
+        "[SentimentAgent] no. 1",
+        "[SentimentAgent] 3 alerts, the last: no. 4",
+    ]
+    assert "No. 1 of 3: no. 2" in text_of(box.letters[1])
+
+
+async def test_the_cap_lets_go_when_the_hour_is_over(tmp_path: Path) -> None:
+    """What was held back is sent then, without anything having to happen."""
+    box = Mailbox()
+    with serving(box) as port:
+        outlet = Outlet(Mail(settings(port)), Spool(tmp_path), cap=1, hour_s=0.5)
+        task = asyncio.create_task(outlet.run())
+        for number in (1, 2, 3):
+            await outlet.put(alert(number))
+        last = await box.letter(2)
+        task.cancel()
+        await asyncio.wait({task})
+    subjects = [letter["Subject"].removeprefix("[SentimentAgent] ") for letter in box.letters]
+    assert subjects in (["no. 1", "2 alerts, the last: no. 3"], ["2 alerts, the last: no. 2", "no. 3"])
+    assert last["Message-ID"] != box.letters[0]["Message-ID"]
+
+
+async def test_a_recipient_that_is_refused_keeps_no_mail_from_the_others() -> None:
+    """It is logged, and the mail is not sent again and again to those who have it."""
+    box = Mailbox()
+    box.unknown = {"gone@example.org"}
+    with serving(box) as port:
+        await mail.send(alert(), settings(port, alert_to=("gone@example.org", "b@example.org")))
+        with pytest.raises(Unavailable, match="recipient: SMTPRecipientRefused"):
+            await mail.send(alert(), settings(port, alert_to=("gone@example.org",)))
+    assert len(box.letters) == 1
+
+
 async def test_without_a_mail_server_alerts_are_logged_and_said_to_go_nowhere(tmp_path: Path) -> None:
     """Nothing piles up for nobody."""
     async with running(tmp_path / "alerts", MailSettings()) as alerts:
         await alerts.put(alert())
         assert alerts.waiting == 0
-        assert alerts.words == "nowhere: SMTP_HOST is not set, so alerts are only logged"
+        assert alerts.words == "nowhere: SMTP_HOST is not set, nor ALERT_URLS, so alerts are only logged"
     assert not (tmp_path / "alerts").exists()

@@ -31,7 +31,7 @@ def test_the_example_file_decodes_to_exactly_the_defaults(tmp_path: Path) -> Non
     """What is shipped as an example must not change anything by being copied."""
     example = (ROOT / "deployment" / ".env.example").read_text()
     settings, defaults = loaded(tmp_path, example), loaded(tmp_path)
-    for group in ("log", "life", "collector", "analyzer", "store", "api", "watchdog", "mail"):
+    for group in ("log", "life", "collector", "analyzer", "store", "api", "watchdog", "mail", "alerts"):
         assert getattr(settings, group) == getattr(defaults, group)
 
 
@@ -69,6 +69,8 @@ def test_lists_are_comma_separated(tmp_path: Path) -> None:
         ("COLLECTION_SOURCE=reddit", "REDDIT_CLIENT_ID"),
         ("MEMORY_WARNING_MB=500", "MEMORY_LIMIT_MB"),
         ("SMTP_HOST=localhost", "ALERT_TO"),
+        ("ALERT_DEADMAN_URL=file:///etc/passwd", "ALERT_DEADMAN_URL"),
+        ("ALERT_CAP_PER_HOUR=0", "ALERT_CAP_PER_HOUR"),
         ("COLLECTION_INTERVAL_MINUTE=5", "did you mean COLLECTION_INTERVAL_MINUTES"),
         ("SUBREDDIT=aws", "did you mean SUBREDDITS"),
         ("API_COLOUR=red", "API_COLOUR"),
