@@ -56,6 +56,7 @@ _OUR_PREFIXES: Final = (
     "RESTART_",
     "QUARANTINE_",
     "INCIDENT_",
+    "FORECAST_",
     "SMTP_",
     "ALERT_",
     "LOG_",
@@ -197,6 +198,8 @@ def _cross_check(settings: Settings) -> list[str]:
     deadman_url = settings.alerts.alert_deadman_url
     if deadman_url and not deadman_url.reveal().lower().startswith(("http://", "https://")):
         raise SettingsError("ALERT_DEADMAN_URL is no http or https address")
+    if watchdog.restart_weekly == "yes" and not watchdog.restart_window:
+        raise SettingsError("RESTART_WEEKLY=yes needs RESTART_WINDOW: when is it quiet?")
     warnings = list(low_thresholds(watchdog))
     if settings.store.cosmos_endpoint:
         store = settings.folders.store

@@ -211,6 +211,9 @@ class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int
     last_restart_utc: float | None = None
     last_restart_reason: str | None = None
+    #: How fast its memory grows, and when it reaches its limit; None without enough points, and without growth.
+    slope_mb_per_h: float | None = None
+    limit_reached_in_s: float | None = None
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):

@@ -175,6 +175,22 @@ class WatchdogSettings(Group, frozen=True):
     restart_drain_s: Annotated[float, Meta(ge=0)] = 5.0
     #: Over its warning level a process is asked for memory back, once a rise and not again within this time.
     memory_relieve_pause_s: Seconds = 300.0
+    #: Over how long the growth of memory is measured: from half of it on, there is a forecast.
+    forecast_window_minutes: Annotated[float, Meta(gt=0)] = 30.0
+    #: The first minutes of a process, which are no part of it.
+    forecast_warm_up_minutes: Annotated[float, Meta(ge=0)] = 10.0
+    #: Growth is believed from this Kendall's tau on: 1 is growth at every point, 0 is noise.
+    forecast_steadiness: Annotated[float, Meta(gt=0, le=1)] = 0.8
+    #: Growth within the window is believed from this many MB on.
+    forecast_growth_mb: Annotated[float, Meta(gt=0)] = 10.0
+    #: A limit that will be reached within this time is met by a planned restart, unless there is a quiet window.
+    forecast_lead_minutes: Annotated[float, Meta(ge=0)] = 10.0
+    #: The quiet window for planned restarts, like 03:00-05:00, local time; empty for none.
+    restart_window: Annotated[str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$")] = ""
+    #: Whether every process is restarted in the quiet window once a week.
+    restart_weekly: Literal["yes", "no"] = "no"
+    #: A restart for memory that is due again within this time did not help: that is told, and planned ones wait longer.
+    restart_settle_minutes: Annotated[float, Meta(gt=0)] = 60.0
     #: Beats that stay away this long are a hung event loop.
     watchdog_hang_after_s: Seconds = 10.0
     #: A unit of work this long past its own deadline is stuck work.

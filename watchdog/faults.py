@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from watchdog import relief
+from watchdog import planned, relief
 from watchdog.records import Limits, Record, Sample, Verdict
 
 if TYPE_CHECKING:
@@ -76,14 +76,14 @@ def _stuck(record: Record, sample: Sample, limits: Limits) -> Judged:
 
 
 #: Every check of a living process.
-FAULTS: Final = (_memory, _hung, _stuck)
+FAULTS: Final = (_memory, _hung, _stuck, planned.plan)
 
 #: Which checks are asked of a process at which stage of its life: starting, it may need more than it will keep.
 _ASKED: Final = {"ready": FAULTS, "starting": (_hung,), "stopping": (_hung,)}
 
 
 def examine(record: Record, sample: Sample, limits: Limits) -> Judged:
-    """Ask every check that may be asked at this stage; a restart outweighs the rest, else memory has the word."""
+    """Ask every check that may be asked at this stage; a restart outweighs the rest, and a warning what is well."""
     if sample.run_state == "t":
         return Verdict(name="not judged", reason="held by a debugger"), record
     stage = _stage(record, sample, limits)
@@ -92,7 +92,8 @@ def examine(record: Record, sample: Sample, limits: Limits) -> Judged:
         verdict, record = check(record, sample, limits)
         verdicts.append(verdict)
     guilty = next((verdict for verdict in verdicts if verdict.name == "restart"), None)
-    innocent = verdicts[0] if stage == "ready" else Verdict(name="not judged", reason=stage)
+    told = next((verdict for verdict in verdicts if verdict.name != "ok"), verdicts[0])
+    innocent = told if stage == "ready" else Verdict(name="not judged", reason=stage)
     return guilty or innocent, record
 
 
@@ -114,4 +115,4 @@ def _well(sample: Sample, limits: Limits) -> str:
         "memory not measured" if sample.rss_mb is None else f"memory {sample.rss_mb:.0f} of {limits.limit_mb:.0f} MB"
     )
     beat = "no beat yet" if sample.beat_age_s is None else f"beat {sample.beat_age_s:.1f} s ago"
-    return f"{memory}, {beat}"
+    return ", ".join(filter(None, (memory, beat, planned.foretell(sample, limits))))

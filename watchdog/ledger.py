@@ -35,6 +35,10 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     last_restart_utc: float | None = None
     last_restart_reason: str | None = None
+    #: See :class:`~watchdog.records.Record`.
+    relapse_age_s: float | None = None
+    unhelped: int = 0
+    is_escalated: bool = False
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +64,14 @@ def remember(record: Record, now_s: float, history: Remembered) -> Remembered:
         due_in_s = 0.0 if quarantine.is_probing else quarantine.probe_at_s - now_s
         quarantine = msgspec.structs.replace(quarantine, probe_at_s=due_in_s, is_probing=False, well_since_s=None)
     ages_s = tuple(now_s - at_s for at_s in record.ends_s)
-    return msgspec.structs.replace(history, end_ages_s=ages_s, quarantine=quarantine)
+    return msgspec.structs.replace(
+        history,
+        end_ages_s=ages_s,
+        quarantine=quarantine,
+        relapse_age_s=None if record.relapse_from_s is None else now_s - record.relapse_from_s,
+        unhelped=record.unhelped,
+        is_escalated=record.is_escalated,
+    )
 
 
 def recall(remembered: Remembered, now_s: float, away_s: float) -> Record:
@@ -68,7 +79,14 @@ def recall(remembered: Remembered, now_s: float, away_s: float) -> Record:
     quarantine = remembered.quarantine
     if quarantine:
         quarantine = msgspec.structs.replace(quarantine, probe_at_s=now_s + quarantine.probe_at_s - away_s)
-    return Record(ends_s=tuple(now_s - age_s - away_s for age_s in remembered.end_ages_s), quarantine=quarantine)
+    relapse_age_s = remembered.relapse_age_s
+    return Record(
+        ends_s=tuple(now_s - age_s - away_s for age_s in remembered.end_ages_s),
+        quarantine=quarantine,
+        relapse_from_s=None if relapse_age_s is None else now_s - relapse_age_s - away_s,
+        unhelped=remembered.unhelped,
+        is_escalated=remembered.is_escalated,
+    )
 
 
 def read(path: Path) -> Ledger:

@@ -31,6 +31,7 @@ _HOUR_S: Final = 3600.0
 _HEADLINES: Final = {
     "crashed": "{process} crashed and was started again",
     "quarantine": "{process} is quarantined",
+    "unhelped": "{process} grows again soon after its restart",
 }
 
 

@@ -249,7 +249,7 @@ class Watchdog:
             await self._recorder.record(incident, self._report(self._watched["watchdog"]), process)
 
     async def _end_myself(self, each: Watched, verdict: Verdict) -> None:
-        self._journal.note_restart(each, "memory", verdict.reason)
+        self._journal.note_restart(each, verdict.cause or "memory", verdict.reason)
         await self._record_own(each.process)
         self._journal.is_ending = True
         await self._journal.save()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from watchdog import relief
+from watchdog import planned, relief
 from watchdog.faults import examine
 from watchdog.records import Limits, Quarantine, Record, Sample, Verdict
 
@@ -61,6 +61,8 @@ def settled(record: Record, action: Action, *, is_done: bool, at_s: float, limit
 
     Whoever lives now is new to the record: its predecessor's end was counted with the verdict.
     """
+    if action == "escalate":
+        return record
     record = replace(record, identity=None, strikes=0, overdue_since_s=None, overdue_progress=None)
     if action == "probe" and not is_done and record.quarantine:
         return replace(record, quarantine=_later(record.quarantine, at_s, limits))
@@ -77,6 +79,7 @@ def _running(record: Record, sample: Sample, limits: Limits) -> Judged:
         record = replace(record, quarantine=replace(record.quarantine, is_probing=True, well_since_s=None))
     verdict, record = examine(record, sample, limits)
     if verdict.name == "restart":
+        verdict, record = planned.followed(verdict, record, sample, limits)
         return _ended(record, sample, limits, verdict)
     return _on_trial(record, sample, limits, verdict) if record.quarantine else (verdict, record)
 

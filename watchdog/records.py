@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from ipc.messages import Beat
+from watchdog.forecast import Terms
+from watchdog.quiet import Quiet
 
 if TYPE_CHECKING:
     from ipc.settings import LifeSettings, WatchdogSettings
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 Identity = tuple[int, int]
 
 #: What ended, or should be ended.
-Cause = Literal["memory", "hung", "stuck", "crashed", "fatal", "settings"]
+Cause = Literal["memory", "forecast", "unhelped", "weekly", "hung", "stuck", "crashed", "fatal", "settings"]
 
 #: ``stopped`` is the operator's doing; ``probing`` is a quarantined process on trial.
 VerdictName = Literal[
@@ -37,8 +39,9 @@ VerdictName = Literal[
 
 #: ``restart`` a living process; ``await`` the one that supervisord starts itself; ``start`` the one
 #: that it does not; ``stop`` or only ``hold`` what is quarantined; ``probe`` it; ``recover`` and
-#: ``release`` end a quarantine; ``relieve`` asks a living process for memory back.
-Action = Literal["restart", "await", "start", "stop", "hold", "probe", "recover", "release", "relieve"]
+#: ``release`` end a quarantine; ``relieve`` asks a living process for memory back; ``escalate``
+#: only tells.
+Action = Literal["restart", "await", "start", "stop", "hold", "probe", "recover", "release", "relieve", "escalate"]
 
 #: Hard at once from this share of the ceiling on: the rest is what the stop itself may still cost. Chosen.
 _HARD_SHARE: Final = 0.95
@@ -60,6 +63,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: float = 5.0
     #: Between two requests for memory back.
     relieve_pause_s: float = 300.0
+    forecast: Terms = Terms()
+    #: A limit that is reached within this time is met by a planned restart, where there is no quiet window.
+    lead_s: float = 600.0
+    #: When a planned restart disturbs least; None when nobody has said.
+    quiet: Quiet | None = None
+    #: Whether it is restarted in the quiet window once a week. The watchdog is not: it ends others' work with its own.
+    is_weekly: bool = False
+    #: A restart that is due again within this time did not help.
+    restart_settle_s: float = 3600.0
     hang_after_s: float = 10.0
     stuck_after_s: float = 60.0
     #: This many ends (restarts and crashes) within the period are a quarantine.
@@ -107,6 +119,12 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     was_asked: bool = False
     exit_status: int | None = None
     rss_mb: float | None = None
+    uptime_s: float | None = None
+    #: How fast the memory grows, and when it reaches the limit; None without enough points, or growth.
+    slope_mb_per_h: float | None = None
+    limit_reached_in_s: float | None = None
+    #: Whether it is the quiet window; None where there is none.
+    is_quiet: bool | None = None
     #: The kernel's letter: ``T`` stopped by a signal, ``t`` held by a debugger, ``D`` waiting for a disk, ...
     run_state: str | None = None
     beat: Beat | None = None
@@ -142,6 +160,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     is_relieved: bool = False
     relieved_at_s: float | None = None
     relief: str | None = None
+    #: When it was last restarted for its memory, how often in a row that did not help, and whether that was told.
+    relapse_from_s: float | None = None
+    unhelped: int = 0
+    is_escalated: bool = False
     #: Since when the unit in hand has been past its deadline, and the progress counter then.
     overdue_since_s: float | None = None
     overdue_progress: int | None = None
@@ -174,6 +196,16 @@ def limits_of(process: str, settings: WatchdogSettings, life: LifeSettings) -> L
         ceiling_factor=settings.memory_ceiling_factor,
         drain_s=settings.restart_drain_s,
         relieve_pause_s=settings.memory_relieve_pause_s,
+        forecast=Terms(
+            window_s=settings.forecast_window_minutes * 60,
+            warm_up_s=settings.forecast_warm_up_minutes * 60,
+            steadiness=settings.forecast_steadiness,
+            growth_mb=settings.forecast_growth_mb,
+        ),
+        lead_s=settings.forecast_lead_minutes * 60,
+        quiet=Quiet.of(settings.restart_window),
+        is_weekly=settings.restart_weekly == "yes" and not is_self,
+        restart_settle_s=settings.restart_settle_minutes * 60,
         # Three beats may be lost before silence means anything, whatever the interval.
         hang_after_s=max(settings.watchdog_hang_after_s, 3 * life.beat_interval_s),
         stuck_after_s=settings.watchdog_stuck_after_s,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from ipc.messages import ProcessReport
+from watchdog.forecast import Course
 from watchdog.ledger import Remembered
 from watchdog.records import Limits, Record, Sample, Verdict
 from watchdog.sample import Process
@@ -38,6 +40,7 @@ class Watched:
         self.parted: ProcessReport | None = None
         #: What its children add; see :mod:`watchdog.family`.
         self.added_mb = 0.0
+        self.course = Course(limits.forecast)
         #: True while an action is carried out: nobody judges it, and nobody begins a second one.
         self.is_being_mended = False
         #: What supervisord said before this moment (monotonic) is out of date.
@@ -63,6 +66,7 @@ class Watched:
         if self.process:
             self.process.close()
         self.process, self.stat, self._last_stat, self.added_mb = None, None, None, 0.0
+        self.course = Course(self.limits.forecast)
 
     @property
     def is_alive(self) -> bool:
@@ -79,6 +83,9 @@ class Watched:
         heard, own = registry.last(self.name), registry.last("watchdog")
         self.stat = self.process.read() if self.process else None
         self._last_stat = self.stat or self._last_stat
+        uptime_s = self.process.uptime_s if self.process else None
+        if self.memory_mb is not None and uptime_s is not None:
+            self.course.note(at_s, uptime_s, self.memory_mb)
         known = self.record.identity
         identity = self.process.identity if self.process and self.is_alive else None
         return Sample(
@@ -89,6 +96,10 @@ class Watched:
             was_asked=known is not None and registry.was_asked(self.name, known[0]),
             exit_status=self.exit_status,
             rss_mb=self.memory_mb,
+            uptime_s=uptime_s,
+            slope_mb_per_h=self._slope_mb_per_h,
+            limit_reached_in_s=self._limit_reached_in_s,
+            is_quiet=self.limits.quiet.holds(time.localtime()) if self.limits.quiet else None,
             run_state=self.stat.run_state if self.stat else None,
             beat=heard.beat if heard else None,
             beat_age_s=at_s - heard.at_s if heard else None,
@@ -105,6 +116,15 @@ class Watched:
     def memory_mb(self) -> float | None:
         """The memory of the process and its children at the last sample."""
         return self.stat.rss_mb + self.added_mb if self.stat else None
+
+    @property
+    def _slope_mb_per_h(self) -> float | None:
+        return self.course.growth.slope_mb_per_h if self.course.growth else None
+
+    @property
+    def _limit_reached_in_s(self) -> float | None:
+        memory_mb = self.memory_mb
+        return None if memory_mb is None else self.course.reaches_in_s(self.limits.limit_mb, memory_mb)
 
     def report(self, now_s: float, heard: Heard | None) -> ProcessReport:
         """Return what is told of it; what was not measured is None."""
@@ -135,4 +155,6 @@ class Watched:
             restarts=self.history.restarts,
             last_restart_utc=self.history.last_restart_utc,
             last_restart_reason=self.history.last_restart_reason,
+            slope_mb_per_h=self._slope_mb_per_h,
+            limit_reached_in_s=self._limit_reached_in_s,
         )

@@ -5,7 +5,8 @@ what it does, and may change at any time.
 
     well        beats, and waits for nothing
     leak        takes 10 MB of memory every 50 ms, up to 400
-    busy        the same, and has three items in hand for 30 ms, again and again
+    drip        takes half a MB every 50 ms
+    busy        leaks, and has three items in hand for 30 ms, again and again
     garbage     makes 100 MB of garbage at once that only a collection of it would find
     hang        blocks its event loop
     stuck       holds a unit that is past its deadline; the loop turns
@@ -57,6 +58,8 @@ class Victim:
                 os._exit(_STATUS[word])
             if word in {"leak", "busy"} and len(self._taken) < 40:
                 self._taken.append(bytearray(b"x") * _TEN_MB)
+            if word == "drip":
+                self._taken.append(bytearray(b"x") * (_TEN_MB // 20))
             if word == "busy":
                 await self._work()
             if word == "garbage":

@@ -49,6 +49,32 @@ async def test_a_memory_restart_leaves_nothing_in_hand(short_path: Path) -> None
         assert int(found[1]) == int(found[2]) > 0
 
 
+async def test_a_leak_is_met_before_its_limit_and_told_when_that_did_not_help(short_path: Path) -> None:
+    """10 MB a second foretell the limit of 150 MB: a drained restart; the same again soon after is told, once."""
+    settings = {
+        "FORECAST_WINDOW_MINUTES": "0.03",
+        "FORECAST_WARM_UP_MINUTES": "0",
+        "FORECAST_LEAD_MINUTES": "0.2",
+        "FORECAST_GROWTH_MB": "3",
+    }
+    async with Tree(short_path, settings, processes=("watchdog", "collector")) as tree:
+        pids = await tree.ready()
+        tree.order("collector", "drip")
+        await tree.replaced("collector", pids["collector"], within_s=10)
+        planned = await tree.incident("collector", "forecast")
+        assert re.match(r"reaches 150 MB in \d+ s, by \d+ MB an hour", planned.reason)
+        assert planned.action.startswith("drained in 0.")
+        in_vain = await tree.incident("collector", "unhelped")
+        assert "the restart 0 min ago did not help, the next planned one waits 120 min" in in_vain.reason
+        assert in_vain.action == "left as it is"
+        report = await tree.of("collector")
+        assert report.restarts == 1
+        assert report.slope_mb_per_h is not None
+        assert report.slope_mb_per_h > 10_000
+        assert report.limit_reached_in_s is not None
+        assert report.limit_reached_in_s < 12
+
+
 async def test_a_process_without_a_door_is_not_waited_for(short_path: Path) -> None:
     """An older process, or one that is ending: what was meant to follow follows."""
     words = await asking.drain(short_path / "nobody.sock", 5, lambda: False)

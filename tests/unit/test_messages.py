@@ -86,6 +86,8 @@ REPORT = ProcessReport(
     restarts=1,
     last_restart_utc=1.0,
     last_restart_reason="x",
+    slope_mb_per_h=12.5,
+    limit_reached_in_s=2520.0,
 )
 INCIDENT = Incident(id="i1", process="api", kind="memory", opened_utc=1.0, closed_utc=None, reason="r", action="a")
 MESSAGES: list[AnyMessage] = [
