@@ -89,10 +89,14 @@ def _burst(source: BinaryIO) -> bytes:
 
 def _why_silent(process: Process, proc: Path) -> str | None:
     """Say why the process can't answer the signal; None when it can, as far as the kernel tells."""
-    if process.died.is_set():
+    try:
+        told = (proc / str(process.pid) / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return "the process has ended meanwhile"
-    told = (proc / str(process.pid) / "status").read_text()
-    if (state := _STATE.search(told)) and state[1] in "Tt":
+    state = found[1] if (found := _STATE.search(told)) else ""
+    if process.died.is_set() or state in {"Z", "X"}:
+        return "the process has ended meanwhile"
+    if state in {"T", "t"}:
         return "the process is stopped"
     if not (caught := _CAUGHT.search(told)) or not int(caught[1], 16) >> (stacks.SIGNAL - 1) & 1:
         return f"the process does not listen for {stacks.SIGNAL.name}"
