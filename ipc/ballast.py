@@ -8,13 +8,17 @@ of reach of a relief, as a leak does. Memory that can't be had ends the process,
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 from typing import TYPE_CHECKING, Final
 
+from ipc import logs
 from ipc.errors import WireError
 
 if TYPE_CHECKING:
     from ipc.messages import Burden
+
+_log = logs.log(__name__)
 
 #: Above every sensible memory limit of ours, and what a small server can spare. Chosen, not measured.
 MAX_MB: Final = 4096
@@ -30,7 +34,7 @@ class Ballast:
     """Holds what was asked for until its time is over. Belongs to the event loop."""
 
     def __init__(self) -> None:
-        self._blocks: list[bytearray] = []
+        self._blocks: list[mmap.mmap] = []
         self._release: asyncio.TimerHandle | None = None
 
     def take(self, burden: Burden) -> None:
@@ -49,8 +53,10 @@ class Ballast:
             raise WireError(
                 f"a burden of {burden.mb} MB for {burden.hold_s:g} s on top of {held_mb} MB is out of bounds"
             )
+        if not self._blocks:
+            _log.warning("A drill takes memory", mb=burden.mb, hold_s=burden.hold_s)
         while len(self._blocks) * _BLOCK_MB < burden.mb:
-            self._blocks.append(bytearray(b"\x01") * (_BLOCK_MB * _MB))  # written to, hence resident
+            self._blocks.append(_block())
         if self._release:
             self._release.cancel()
         self._release = asyncio.get_running_loop().call_later(burden.hold_s, self.drop)
@@ -60,4 +66,21 @@ class Ballast:
         if self._release:
             self._release.cancel()
         self._release = None
+        for block in self._blocks:
+            block.close()
         self._blocks.clear()
+
+
+def _block() -> mmap.mmap:
+    """Return memory of its own mapping: closed, it is the kernel's again at once, whatever the heap looks like.
+
+    Raises:
+        MemoryError: there is none.
+
+    """
+    try:
+        block = mmap.mmap(-1, _BLOCK_MB * _MB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"no {_BLOCK_MB} MB to be had") from error
+    block[:: mmap.PAGESIZE] = b"\x01" * (len(block) // mmap.PAGESIZE)  # every page written to, hence resident
+    return block

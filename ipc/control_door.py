@@ -56,7 +56,6 @@ class ControlDoor:
         elif isinstance(message, Relieve):
             await connection.send(await self._relieve(message.deadline_s))
         elif isinstance(message, Burden):
-            _log.warning("A drill takes memory", mb=message.mb, hold_s=message.hold_s)
             self._ballast.take(message)
             await connection.send(Burdened(rss_mb=rss_mb()))
 

@@ -45,6 +45,13 @@ class Application(msgspec.Struct, frozen=True):
     failing_subreddits: tuple[FailingSubreddit, ...] | None = None
 
 
+class Database(msgspec.Struct, frozen=True):
+    """The store, as the API reads it."""
+
+    connected: bool | None = None
+    error: str | None = None
+
+
 class Health(msgspec.Struct, frozen=True):
     """The answer."""
 
@@ -54,6 +61,7 @@ class Health(msgspec.Struct, frozen=True):
     #: None for a process that nobody told of.
     processes: dict[str, ProcessSeen | None] = {}
     application: Application = Application()
+    database: Database = Database()
 
 
 def ask(api_url: str, timeout_s: float) -> Health:
