@@ -1,32 +1,39 @@
 """Other channels than mail, by Apprise: one URL each, such as ``slack://...`` or ``ntfy://...``.
 
-Apprise is an extra and 16 MB of memory (measured), so it is imported with the first alert that goes this way. Its URLs
-hold secrets: nothing of one but its scheme is ever shown, and what Apprise itself would log is kept from the logs.
+Apprise is an extra, and runs in a program of its own (:mod:`watchdog.apprise_sender`), a new one for each message. Its
+URLs hold secrets: nothing of one but its scheme is ever shown.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import importlib.util
-import logging
 import re
-import threading
-from typing import TYPE_CHECKING, Final
+import sys
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
 
 from ipc.errors import Unavailable
-from watchdog.aside import Aside
+from watchdog.apprise_sender import Message, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ipc.settings import Secret
-    from watchdog.alert import Alert
+    from watchdog.alert import Alert, Tone
     from watchdog.steps import Steps
 
 #: Apprise allows 4 s to connect and 4 s to answer, most services need one or two requests. Chosen, not measured.
 LIMIT_S: Final = 20.0
 #: The words that Apprise has for our tones.
-_TYPES: Final = {"trouble": "failure", "warning": "warning", "recovered": "success", "notice": "info"}
+_KINDS: Final[dict[Tone, Literal["failure", "warning", "success", "info"]]] = {
+    "trouble": "failure",
+    "warning": "warning",
+    "recovered": "success",
+    "notice": "info",
+}
 #: A comma may stand within a URL: only one before a scheme parts two.
 _BETWEEN: Final = re.compile(r"\s*,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 #: Shorter parts of a URL are words such as `to`. Chosen, not measured.
@@ -50,7 +57,7 @@ class AppriseChannel:
 
     def __init__(self, url: str, limit_s: float = LIMIT_S) -> None:
         self._url = url
-        self._aside = Aside(limit_s)
+        self._limit_s = limit_s
         scheme = url.partition("://")[0] if "://" in url else ""
         self.name = re.sub(r"[^a-z0-9+.-]", "", scheme.lower()) or "url"
 
@@ -68,26 +75,33 @@ class AppriseChannel:
         """
         if not is_installed():
             raise Unavailable(MISSING)
-        await self._aside.call(lambda: self._notify(alert, steps))
-
-    def _notify(self, alert: Alert, steps: Steps) -> None:
-        said = _Said()
-        with said.heard():
-            import apprise  # noqa: PLC0415 - see above
-
-            service = apprise.Apprise()
-            if not service.add(self._url):
-                raise Unavailable(f"Apprise can't use this {self.name} URL")
-            steps.done(f"Apprise knows {self.name}", then="message")
-            if not service.notify(
-                body=alert.text, title=alert.subject, notify_type=_TYPES[alert.tone], body_format="text"
-            ):
-                reasons = [self._masked(words) for words in said.words]
-                raise Unavailable("; ".join(reasons) or "not taken, and Apprise does not say why")
+        message = Message(url=self._url, title=alert.subject, body=alert.text, kind=_KINDS[alert.tone])
+        try:
+            outcome = msgspec.json.decode(await self._told(msgspec.json.encode(message)), type=Outcome)
+        except msgspec.MsgspecError as error:
+            raise Unavailable("Apprise failed and does not say why") from error
+        if not outcome.is_known:
+            raise Unavailable(f"Apprise can't use this {self.name} URL")
+        steps.done(f"Apprise knows {self.name}", then="message")
+        if not outcome.is_taken:
+            reasons = [masked(words, re.split(r"[^\w.-]+", self._url)) for words in outcome.said]
+            raise Unavailable("; ".join(reasons) or "not taken, and Apprise does not say why")
         steps.done("taken", then="end")
 
-    def _masked(self, words: str) -> str:
-        return masked(words, re.split(r"[^\w.-]+", self._url))
+    async def _told(self, message: bytes) -> bytes:
+        """Return what the program says, which is ended when it takes too long, and with us."""
+        pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+        command = (sys.executable, "-P", "-m", "watchdog.apprise_sender")
+        program = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=none)
+        try:
+            async with asyncio.timeout(self._limit_s):
+                return (await program.communicate(message))[0]
+        except TimeoutError as error:
+            raise Unavailable(f"no answer within {self._limit_s:g} s") from error
+        finally:
+            if program.returncode is None:
+                program.kill()
+                await program.wait()
 
 
 def masked(words: str, secrets: Iterable[str]) -> str:
@@ -96,32 +110,3 @@ def masked(words: str, secrets: Iterable[str]) -> str:
         if len(secret) >= _SHORTEST_SECRET:
             words = re.sub(re.escape(secret), "***", words, flags=re.IGNORECASE)
     return words
-
-
-class _Said(logging.Handler):
-    """What Apprise says in one thread while it is heard; meanwhile, and afterwards, the logs get nothing of it."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._thread = threading.get_ident()
-        self.words: list[str] = []
-
-    def heard(self) -> _Heard:
-        return _Heard(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self.words.append(record.getMessage())
-
-
-class _Heard:
-    def __init__(self, handler: logging.Handler) -> None:
-        self._handler = handler
-        self._logger = logging.getLogger("apprise")
-
-    def __enter__(self) -> None:
-        self._logger.propagate = False
-        self._logger.addHandler(self._handler)
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.removeHandler(self._handler)

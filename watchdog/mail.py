@@ -12,7 +12,6 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
-from ipc import logs
 from ipc.errors import Unavailable
 from watchdog.alert_html import rendered
 from watchdog.steps import Steps
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
     from ipc.settings import MailSettings
     from watchdog.alert import Alert
-
-_log = logs.log(__name__)
 
 #: The name, connecting, EHLO, STARTTLS, EHLO, login, MAIL, RCPT and DATA, all of them slow at once. Chosen.
 _COMMANDS: Final = 3
@@ -76,7 +73,7 @@ def compose(alert: Alert, settings: MailSettings) -> EmailMessage:
 
 
 async def send(alert: Alert, settings: MailSettings, steps: Steps | None = None) -> None:
-    """Send once; see :meth:`Mail.send`. Recipients that are refused while others are not are logged."""
+    """Send once; see :meth:`Mail.send`. A recipient that is refused while another is not is a failed step."""
     import aiosmtplib  # noqa: PLC0415 - 1 MB that only a mail needs
 
     steps = steps or Steps()
@@ -99,10 +96,10 @@ async def send(alert: Alert, settings: MailSettings, steps: Steps | None = None)
         with contextlib.suppress(aiosmtplib.SMTPException, OSError):
             await client.quit(timeout=_FAREWELL_S)
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-        step = "TLS" if isinstance(error.__cause__, ssl.SSLError) else steps.now
-        steps.now = step
-        words = f"{type(error).__name__} {error}".rstrip()
-        raise Unavailable(f"{settings.smtp_host}:{settings.smtp_port}: {step}: {words}") from error
+        if isinstance(error.__cause__, ssl.SSLError) and steps.now == "connect":
+            steps.done(f"port {settings.smtp_port}", then="TLS")
+        words = f"{steps.now}: {type(error).__name__} {error}".rstrip()
+        raise Unavailable(f"{settings.smtp_host}:{settings.smtp_port}: {words}") from error
     finally:
         client.close()
 
@@ -142,7 +139,6 @@ async def _submit(client: SMTP, message: EmailMessage, steps: Steps) -> None:
         except SMTPRecipientRefused as error:
             refusal = error
             steps.failed(f"{address.addr_spec} refused: {error.code} {error.message}")
-            _log.warning("Alert refused for one recipient", recipient=address.addr_spec, code=error.code)
         else:
             accepted += 1
             steps.done(f"{address.addr_spec} accepted", then="recipient")

@@ -100,9 +100,10 @@ class Outlet:
 
     async def _try(self) -> bool:
         alerts = self._next()
+        steps = Steps()
         message = alerts[0] if len(alerts) == 1 else letter.folded(alerts)
         try:
-            await self.channel.send(message, Steps())
+            await self.channel.send(message, steps)
         except Unavailable as error:
             if self.trouble is None:
                 _log.warning(
@@ -114,6 +115,9 @@ class Outlet:
             self.trouble = str(error)
             return False
         _log.info("Alert sent", channel=self.channel.name, alert=message.id, alerts=len(alerts))
+        for step in steps.behind:
+            if step.outcome == "failed":
+                _log.warning("Alert not taken for all", channel=self.channel.name, step=step.name, reason=step.words)
         self.trouble = None
         await self.spool.sent(alerts, (*self._recent(), time.time()))
         return True

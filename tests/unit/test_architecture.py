@@ -25,6 +25,7 @@ ONLY_IN = {
     "transformers": "agent/sentiment/flair_engine.py",
     "asyncpraw": "agent/sources/reddit.py",
     "azure": "agent/store/cosmos.py",
+    "apprise": "watchdog/apprise_sender.py",
 }
 #: `api` shows what is stored; it never reads a source or loads a model.
 NOT_FOR_API = ("agent.sources", "agent.sentiment", "agent.outbox", "agent.collector", "agent.analyzer")
