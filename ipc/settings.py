@@ -191,6 +191,8 @@ class WatchdogSettings(Group, frozen=True):
     restart_weekly: Literal["yes", "no"] = "no"
     #: A restart for memory that is due again within this time did not help: that is told, and planned ones wait longer.
     restart_settle_minutes: Annotated[float, Meta(gt=0)] = 60.0
+    #: Whether the watchdog only judges, writes down what it would do (`decisions.ndjson`), and does nothing.
+    watchdog_shadow: Literal["yes", "no"] = "no"
     #: Beats that stay away this long are a hung event loop.
     watchdog_hang_after_s: Seconds = 10.0
     #: A unit of work this long past its own deadline is stuck work.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -17,12 +18,13 @@ from ipc import life, logs
 from ipc.channel import Connection, Door
 from ipc.errors import SentimentAgentError
 from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, StatusReport
-from watchdog import asking, family
+from watchdog import asking, family, shadow
 from watchdog.alerts import Alerts
 from watchdog.clock import Clock
 from watchdog.commands import commands_of
 from watchdog.control import Control
 from watchdog.deadman import Deadman
+from watchdog.decisions import Decisions
 from watchdog.digest import Digest
 from watchdog.followup import Followup
 from watchdog.journal import Journal
@@ -31,7 +33,7 @@ from watchdog.mender import Mender
 from watchdog.notify import Notifier
 from watchdog.recorder import Recorder
 from watchdog.records import Verdict, limits_of
-from watchdog.registry import Registry
+from watchdog.registry import Heard, Registry
 from watchdog.rounds import LOOK_EVERY_S, Rounds
 from watchdog.supervisor import Supervisor
 from watchdog.watched import Watched
@@ -75,7 +77,8 @@ class Watchdog:
         everybody = self._watched.values()
         self._registry = Registry(self._now_s)
         self._recorder = Recorder(settings)
-        self._rounds = Rounds(everybody, self._registry, self._clock, self._act, self._recorder.note)
+        self._decisions = Decisions(settings.folders.state / "decisions.ndjson")
+        self._rounds = Rounds(everybody, self._registry, self._clock, self._act, self._note)
         supervisor = Supervisor.of_environment(os.environ)
         self._looker = Looker(supervisor, self._registry, everybody, self._rounds.hurry)
         self._journal = Journal(settings.folders.state / "watchdog.json", everybody, self._now_s)
@@ -108,6 +111,10 @@ class Watchdog:
             await self._record_own()
         if ":" in self._alerts.words:
             _log.warning("Alerts do not all leave this machine", alerts=self._alerts.words)
+        if self._settings.watchdog.watchdog_shadow == "yes":
+            _log.warning("In the shadow: this watchdog judges and does nothing")
+            for each in self._watched.values():
+                each.judge = shadow.judge
         if self._mender is None:
             _log.warning("No supervisord started this watchdog: it watches and tells, and restarts nobody")
         await self._journal.save()
@@ -213,6 +220,10 @@ class Watchdog:
                     each.added_mb = added.get(pid, 0.0)
             await asyncio.sleep(family.EVERY_S)
 
+    def _note(self, each: Watched, heard: Heard | None, at_s: float) -> None:
+        self._recorder.note(each, heard, at_s)
+        self._decisions.note(each)
+
     def _act(self, each: Watched, verdict: Verdict, old_pid: int) -> None:
         """Begin what ``verdict`` asks for."""
         if verdict.action == "relieve":
@@ -257,5 +268,7 @@ class Watchdog:
 
 
 def main() -> int:
-    """Run the watchdog; return its exit status."""
+    """Run the watchdog; return its exit status. ``--shadow`` is WATCHDOG_SHADOW=yes."""
+    if "--shadow" in sys.argv[1:]:
+        os.environ["WATCHDOG_SHADOW"] = "yes"
     return life.run("watchdog", Watchdog)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from watchdog.records import Verdict
 
 if TYPE_CHECKING:
-    from watchdog.records import Limits, Record, Sample
+    from watchdog.records import Cause, Limits, Record, Sample
 
 _DAY_S: Final = 86_400.0
 #: A process that was restarted in last week's window is due in this week's, whenever in it. Chosen.
@@ -35,7 +35,7 @@ def plan(record: Record, sample: Sample, limits: Limits) -> tuple[Verdict, Recor
     if limits.is_weekly and sample.is_quiet and (sample.uptime_s or 0.0) >= _WEEKLY_S:
         assert sample.uptime_s is not None  # noqa: S101 - it is over the week
         reason = f"the weekly restart: up for {sample.uptime_s / _DAY_S:.1f} days"
-        return Verdict(name="restart", cause="weekly", action="restart", reason=reason, **_gently(limits)), record
+        return _restart("weekly", reason, limits), record
     if not _is_due(sample, limits):
         return _OK, record
     reason = foretell(sample, limits)
@@ -44,7 +44,7 @@ def plan(record: Record, sample: Sample, limits: Limits) -> tuple[Verdict, Recor
     if sample.is_quiet is False:
         reason = f"{reason}; a planned restart waits for the quiet window"
         return Verdict(name="warning", cause="forecast", reason=reason), record
-    return Verdict(name="restart", cause="forecast", action="restart", reason=reason, **_gently(limits)), record
+    return _restart("forecast", reason, limits), record
 
 
 def foretell(sample: Sample, limits: Limits) -> str:
@@ -103,5 +103,7 @@ def _held_back(record: Record, sample: Sample, limits: Limits, reason: str) -> t
     return Verdict(name="warning", cause="unhelped", action="escalate" if is_news else None, reason=reason), record
 
 
-def _gently(limits: Limits) -> dict[str, float]:
-    return {"grace_s": limits.stop_s, "drain_s": limits.drain_s}
+def _restart(cause: Cause, reason: str, limits: Limits) -> Verdict:
+    return Verdict(
+        name="restart", cause=cause, action="restart", reason=reason, grace_s=limits.stop_s, drain_s=limits.drain_s
+    )

@@ -180,6 +180,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     cause: Cause | None = None
     action: Action | None = None
+    #: The action that a watchdog in the shadow does not begin.
+    withheld: Action | None = None
     #: How long a stop may take before SIGKILL.
     grace_s: float = 0.0
     #: How long what it has in hand may take before that; 0 for no drain at all.

@@ -12,7 +12,6 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ipc import logs
-from watchdog.policy import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -89,7 +88,7 @@ class Rounds:
         old_pid = each.record.identity[0] if each.record.identity else 0
         at_s = self._clock.at(time.monotonic())
         before = each.verdict
-        each.verdict, each.record = judge(each.record, each.sample(at_s, self._registry), each.limits)
+        each.verdict, each.record = each.judge(each.record, each.sample(at_s, self._registry), each.limits)
         if each.verdict.name != before.name:
             self._tell(each, at_s)
         self._note(each, self._registry.last(each.name), at_s)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ipc.messages import ProcessReport
+from watchdog import policy
 from watchdog.forecast import Course
 from watchdog.ledger import Remembered
 from watchdog.records import Limits, Record, Sample, Verdict
@@ -27,6 +28,8 @@ class Watched:
         self.name = name
         self.limits = limits
         self.control_door = control_door
+        #: The policy that it is judged by.
+        self.judge: Callable[[Record, Sample, Limits], tuple[Verdict, Record]] = policy.judge
         self.record = Record()
         self.history = Remembered()
         self.verdict = Verdict(name="not judged", reason="not looked at yet")

@@ -7,12 +7,14 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from harness.tree import Tree
 
 from ipc.channel import Connection, Door
 from ipc.messages import AnyMessage, Drain
 from watchdog import asking
+from watchdog.decisions import Decision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +75,29 @@ async def test_a_leak_is_met_before_its_limit_and_told_when_that_did_not_help(sh
         assert report.slope_mb_per_h > 10_000
         assert report.limit_reached_in_s is not None
         assert report.limit_reached_in_s < 12
+
+
+async def test_a_watchdog_in_the_shadow_judges_and_does_nothing(short_path: Path) -> None:
+    """A process over its limit is left alone; what would have been done is written down, and which rule stopped it."""
+    async with Tree(short_path, {"WATCHDOG_SHADOW": "yes"}, processes=("watchdog", "collector")) as tree:
+        pids = await tree.ready()
+        tree.order("collector", "leak")
+        log = short_path / "state" / "decisions.ndjson"
+
+        def decided() -> list[Decision]:
+            lines = [msgspec.json.decode(line, type=Decision) for line in log.read_bytes().splitlines()]
+            return [each for each in lines if each.process == "collector" and each.verdict == "restart"]
+
+        await tree.until(decided, 10, "it would be restarted")
+        (first, *_) = decided()
+        assert (first.action, first.held_by, first.cause) == ("restart", "shadow", "memory")
+        assert first.memory_mb is not None
+        assert first.memory_mb > first.memory_limit_mb
+        await asyncio.sleep(0.5)
+        report = await tree.of("collector")
+        assert (report.pid, report.verdict, report.restarts) == (pids["collector"], "restart", 0)
+        assert report.reason.startswith("shadow, not done: restart; memory ")
+        assert (await tree.report()).incidents == ()
 
 
 async def test_a_process_without_a_door_is_not_waited_for(short_path: Path) -> None:
