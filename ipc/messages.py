@@ -214,6 +214,8 @@ class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
     #: How fast its memory grows, and when it reaches its limit; None without enough points, and without growth.
     slope_mb_per_h: float | None = None
     limit_reached_in_s: float | None = None
+    #: Seconds since a beat told of a finished unit of work; since its first beat where none did.
+    progress_age_s: float | None = None
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):

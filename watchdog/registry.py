@@ -24,6 +24,8 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
     beat: Beat
     at_s: float
+    #: When the progress counter was last seen to grow; when the process was first heard of, where it never was.
+    progress_at_s: float | None = None
 
 
 class Registry:
@@ -45,7 +47,7 @@ class Registry:
         if beat.process not in PROCESSES:
             self.ignored += 1
             return
-        heard = Heard(beat=beat, at_s=self.now_s())
+        heard = self._hear(beat)
         if beat.state == "draining":
             self._asked[beat.process] = beat.pid
         elif self._asked.get(beat.process) == beat.pid:  # it had been drained, was not stopped, and works again
@@ -98,6 +100,11 @@ class Registry:
         """Return the pid that the latest beat claims, believed or not: all there is without a supervisord to ask."""
         heard = self._strangers.get(process) or self._heard.get(process)
         return heard.beat.pid if heard else None
+
+    def _hear(self, beat: Beat) -> Heard:
+        at_s, before = self.now_s(), self._heard.get(beat.process)
+        is_same = before is not None and (before.beat.pid, before.beat.progress) == (beat.pid, beat.progress)
+        return Heard(beat=beat, at_s=at_s, progress_at_s=before.progress_at_s if before and is_same else at_s)
 
     def _believe(self, heard: Heard) -> None:
         self._heard[heard.beat.process] = heard

@@ -160,4 +160,5 @@ class Watched:
             last_restart_reason=self.history.last_restart_reason,
             slope_mb_per_h=self._slope_mb_per_h,
             limit_reached_in_s=self._limit_reached_in_s,
+            progress_age_s=now_s - heard.progress_at_s if heard and heard.progress_at_s is not None else None,
         )

@@ -88,6 +88,7 @@ REPORT = ProcessReport(
     last_restart_reason="x",
     slope_mb_per_h=12.5,
     limit_reached_in_s=2520.0,
+    progress_age_s=12.0,
 )
 INCIDENT = Incident(id="i1", process="api", kind="memory", opened_utc=1.0, closed_utc=None, reason="r", action="a")
 MESSAGES: list[AnyMessage] = [

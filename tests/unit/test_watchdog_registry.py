@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from ipc.messages import Beat
 from watchdog.registry import Registry
@@ -32,6 +33,23 @@ def test_a_beat_of_the_known_process_is_believed(registry: Registry) -> None:
     assert heard is not None
     assert (heard.beat.pid, heard.at_s) == (100, 5.0)
     assert registry.ignored == 0
+
+
+def test_progress_has_an_age_of_its_own() -> None:
+    """Beats that go on while the counter stands still make it older; a new process begins anew."""
+    now_s = 10.0
+    registry = Registry(lambda: now_s)
+    registry.know("api", 100)
+    ages_s = []
+    for at_s, pid, progress in ((10.0, 100, 3), (11.0, 100, 3), (12.0, 100, 4), (14.0, 100, 4), (15.0, 101, 4)):
+        now_s = at_s
+        registry.know("api", pid)
+        registry.take(replace(beat("api", pid), progress=progress))
+        heard = registry.last("api")
+        assert heard is not None
+        assert heard.progress_at_s is not None
+        ages_s.append(now_s - heard.progress_at_s)
+    assert ages_s == [0.0, 1.0, 0.0, 2.0, 0.0]
 
 
 def test_a_late_beat_of_the_old_process_speaks_for_nobody(registry: Registry) -> None:
