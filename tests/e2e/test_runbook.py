@@ -157,7 +157,9 @@ class Shell:
         self._system = system
         # As bash in a terminal; a mail that cron would send is shown instead.
         self._setup = settings_block("settings") + "mail() { echo MAIL; cat; }\n"
-        self._environ = {**system.environ, "SA_DIR": str(checkout), "TERM": "xterm"}
+        # Should start.sh ever think that it must install, pip only pretends to: the venv is that of the tests.
+        no_install = {"PIP_DRY_RUN": "1", "PIP_NO_INDEX": "1"}
+        self._environ = {**system.environ, **no_install, "SA_DIR": str(checkout), "TERM": "xterm"}
 
     def run(self, line: Line) -> None:
         """Run a line; fail unless it ends as it says and shows what it says."""
@@ -197,7 +199,8 @@ def checkout(tmp_path: Path) -> Path:
     """Return a checkout whose venv is there already: start.sh finds its stamp and installs nothing."""
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "bin").symlink_to(BIN)
-    (tmp_path / "deployment").symlink_to(ROOT / "deployment")
+    # A copy: were a file to change meanwhile, start.sh would find another stamp and install into this very venv.
+    shutil.copytree(ROOT / "deployment", tmp_path / "deployment")
     for name in ("start.sh", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     stamp = "cat deployment/requirements.txt pyproject.toml | cksum >.venv/.made-from.requirements.txt"
