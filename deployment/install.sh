@@ -140,10 +140,12 @@ add_venv() {
 
 install_packages() {
     "$python" -m venv --clear "$app/$venv"
-    # hatchling builds the project itself: with it here, nothing after this step needs a network.
-    PIP_DISABLE_PIP_VERSION_CHECK=1 "$app/$venv/bin/python" -m pip install --quiet --progress-bar off \
-        -r "$checkout/deployment/requirements.txt" 'hatchling>=1.27' ||
+    # The last two build the project itself: with them here, nothing after this step needs a network.
+    if ! PIP_DISABLE_PIP_VERSION_CHECK=1 "$app/$venv/bin/python" -m pip install --quiet --progress-bar off \
+        -r "$checkout/deployment/requirements.txt" 'hatchling>=1.27' editables; then
+        rm -rf "${app:?}/$venv"
         fail "pip could not install the dependencies; its reason stands above. Nothing that runs was changed."
+    fi
     touch "$app/$venv/.complete"
 }
 
@@ -202,7 +204,6 @@ link_venv() {
     (cd "$app" && "$venv/bin/python" -m compileall -q agent api ipc watchdog)
     [ -L "$app/.venv" ] || rm -rf "$app/.venv"
     ln -sfn "$venv" "$app/.venv"
-    find "$app" -maxdepth 1 -name '.venv-*' ! -name "$venv" -exec rm -rf {} +
 }
 
 # add_file SOURCE PLACE [MODE]
@@ -232,6 +233,8 @@ restart_service() {
         systemctl status --no-pager --full --lines=20 sentimentagent >&2 || true
         fail "Installed, but the service did not start: its own words stand above. Mend it and run $0 again."
     fi
+    # Until now the old one was what could be gone back to.
+    find "$app" -maxdepth 1 -name '.venv-*' ! -name "$venv" -exec rm -rf {} +
     rm -f "$app/.unfinished"
     echo "SentimentAgent is active. Look at it with: sudo sentimentagent status"
     echo "Settings: $settings; after a change: systemctl restart sentimentagent"
