@@ -98,18 +98,27 @@ class NestedSystemd:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def run(self, *command: str | Path, timeout_s: float = 30.0) -> subprocess.CompletedProcess[str]:
-        """Run a command inside, as root; return its output (both streams in ``stdout``) and its exit status."""
+        """Run a command inside, as root; return its output (both streams in ``stdout``) and its exit status.
+
+        Raises:
+            TimeoutError: it did not end in time; its output stands in the text.
+
+        """
         enter = ["nsenter", "--target", str(self._init_pid), "--mount", "--uts", "--ipc", "--net", "--cgroup", "--pid"]
         clean = ["env", "--ignore-environment", f"PATH={os.environ['PATH']}", "TERM=dumb", "LANG=C.UTF-8"]
-        return subprocess.run(
-            [*enter, *clean, *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        try:
+            return subprocess.run(
+                [*enter, *clean, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            said = error.output.decode(errors="replace") if isinstance(error.output, bytes) else ""
+            raise TimeoutError(f"not ended within {timeout_s:g} s: {' '.join(map(str, command))}\n{said}") from None
 
     def _write_plan(self) -> None:
         for name in ("memory", "root"):
