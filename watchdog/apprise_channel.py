@@ -84,7 +84,7 @@ class AppriseChannel:
             raise Unavailable(f"Apprise can't use this {self.name} URL")
         steps.done(f"Apprise knows {self.name}", then="message")
         if not outcome.is_taken:
-            reasons = [masked(words, re.split(r"[^\w.-]+", self._url)) for words in outcome.said]
+            reasons = [masked(words, re.split(r"[^\w.-]+", self._url.partition("://")[2])) for words in outcome.said]
             raise Unavailable("; ".join(reasons) or "not taken, and Apprise does not say why")
         steps.done("taken", then="end")
 

@@ -37,5 +37,6 @@ class Aside:
         self._under_way = future
         await asyncio.wait({future}, timeout=self._limit_s)
         if not future.done():
+            future.add_done_callback(lambda late: late.exception())  # heard by nobody, and not worth a traceback
             raise Unavailable(f"no answer within {self._limit_s:g} s")
         return future.result()

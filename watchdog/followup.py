@@ -52,7 +52,7 @@ class Followup:
         """Close what is over, and remind of what is not."""
         for each in self._journal.watched.values():
             if (well_s := self._well_s(each, now_utc)) >= each.limits.period_s:
-                await self.end(each, f"no restart or crash for {well_s / 60:.0f} min", is_recovered=True)
+                await self.end(each, f"no restart or crash for {letter.span(well_s)}", is_recovered=True)
         await self._remind(now_utc)
 
     async def end(self, watched: Watched, reason: str, *, is_recovered: bool) -> None:

@@ -57,7 +57,7 @@ def opened(incident: Incident, before: ProcessReport | None, ends: int, limits: 
             section("What happened", f"{headline}, on {platform.node()}."),
             section("Why", incident.reason),
             section("What was done", incident.action),
-            _to_do(incident, _span(limits.period_s), commands),
+            _to_do(incident, span(limits.period_s), commands),
             section("Evidence", "", facts, (shows,)),
         ),
     )
@@ -65,7 +65,7 @@ def opened(incident: Incident, before: ProcessReport | None, ends: int, limits: 
 
 def reminder(incident: Incident, nth: int, now: ProcessReport, at_utc: float, commands: Commands) -> Alert:
     """Tell that an incident is still open."""
-    headline = f"{incident.process} still not well after {_span(at_utc - incident.opened_utc)}"
+    headline = f"{incident.process} still not well after {span(at_utc - incident.opened_utc)}"
     return Alert(
         id=f"{incident.id}-reminder-{nth}",
         subject=subject(f"{headline}: {_short(incident.reason)}"),
@@ -86,7 +86,7 @@ def recovered(incidents: Sequence[Incident], reason: str, at_utc: float) -> Aler
     told = next((each for each in incidents if each.kind == "quarantine"), incidents[-1])
     facts = (
         ("when", _when(at_utc)),
-        ("it lasted", _span(at_utc - told.opened_utc)),
+        ("it lasted", span(at_utc - told.opened_utc)),
         *(("incident", each.id) for each in incidents),
     )
     return Alert(
@@ -180,12 +180,12 @@ def _short(reason: str) -> str:
 
 
 def _so_far(process: str, ends: int, limits: Limits) -> str:
-    told = f"restarts and crashes of {process} within {_span(limits.period_s)}: {ends}"
+    told = f"restarts and crashes of {process} within {span(limits.period_s)}: {ends}"
     return f"{told}; at {limits.intensity} it is quarantined" if process != "watchdog" else told
 
 
 def _as_it_was(before: ProcessReport) -> tuple[tuple[str, str], ...]:
-    uptime = "" if before.uptime_s is None else f", up {_span(before.uptime_s)}"
+    uptime = "" if before.uptime_s is None else f", up {span(before.uptime_s)}"
     memory = "not measured" if before.memory_mb is None else f"{before.memory_mb:.0f} MB"
     thresholds = f"warning {before.memory_warning_mb:.0f}, limit {before.memory_limit_mb:.0f}"
     return (
@@ -210,7 +210,8 @@ def _when(utc: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(utc))
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """Return a duration in the unit that fits it."""
     if seconds < 2 * _MINUTE_S:
         return f"{seconds:.0f} s"
     if seconds < 2 * _HOUR_S:

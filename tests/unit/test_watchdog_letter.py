@@ -265,4 +265,4 @@ def test_the_commands_find_this_copy() -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min"), (11_520, "3.2 h")])
 def test_spans_are_told_in_the_unit_that_fits(seconds: float, words: str) -> None:
     """Nobody reads 11520 s."""
-    assert letter._span(seconds) == words
+    assert letter.span(seconds) == words
