@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from dotenv import dotenv_values
 
-from ipc.baseline import low_thresholds
+from ipc.baseline import BASELINE_MB, low_thresholds
 from ipc.errors import SettingsError
-from ipc.settings import GROUPS, NAMES, Folders, Group, Names, Secret, Settings
+from ipc.settings import GROUPS, NAMES, Folders, Group, Names, Secret, Settings, WatchdogSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,7 @@ _OUR_PREFIXES: Final = (
     "QUARANTINE_",
     "INCIDENT_",
     "FORECAST_",
+    "FAMILY_",
     "SMTP_",
     "ALERT_",
     "LOG_",
@@ -187,19 +188,12 @@ def _cross_check(settings: Settings) -> list[str]:
         raise SettingsError("COLLECTION_SOURCE=reddit needs REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET")
     if collector.collection_source == "archive" and not collector.archive_path:
         raise SettingsError("COLLECTION_SOURCE=archive needs ARCHIVE_PATH: a file or folder of .ndjson or .ndjson.zst")
-    for warning, limit in (
-        ("memory_warning_mb", "memory_limit_mb"),
-        ("analyzer_memory_warning_mb", "analyzer_memory_limit_mb"),
-    ):
-        if getattr(watchdog, warning) > getattr(watchdog, limit):
-            raise SettingsError(f"{warning.upper()} is above {limit.upper()}")
+    _cross_check_watchdog(watchdog)
     if mail.smtp_host and not (mail.alert_to and mail.alert_from):
         raise SettingsError("SMTP_HOST is set, but ALERT_TO or ALERT_FROM is not: nobody would get the mail")
     deadman_url = settings.alerts.alert_deadman_url
     if deadman_url and not deadman_url.reveal().lower().startswith(("http://", "https://")):
         raise SettingsError("ALERT_DEADMAN_URL is no http or https address")
-    if watchdog.restart_weekly == "yes" and not watchdog.restart_window:
-        raise SettingsError("RESTART_WEEKLY=yes needs RESTART_WINDOW: when is it quiet?")
     warnings = list(low_thresholds(watchdog))
     if settings.store.cosmos_endpoint:
         store = settings.folders.store
@@ -207,3 +201,16 @@ def _cross_check(settings: Settings) -> list[str]:
             f"COSMOS_ENDPOINT is set, but this version has no Cosmos DB store: items are kept in SQLite at {store}"
         ]
     return warnings
+
+
+def _cross_check_watchdog(watchdog: WatchdogSettings) -> None:
+    for warning, limit in (
+        ("memory_warning_mb", "memory_limit_mb"),
+        ("analyzer_memory_warning_mb", "analyzer_memory_limit_mb"),
+    ):
+        if getattr(watchdog, warning) > getattr(watchdog, limit):
+            raise SettingsError(f"{warning.upper()} is above {limit.upper()}")
+    if watchdog.restart_weekly == "yes" and not watchdog.restart_window:
+        raise SettingsError("RESTART_WEEKLY=yes needs RESTART_WINDOW: when is it quiet?")
+    if 0 < watchdog.family_memory_mb < (least_mb := sum(BASELINE_MB.values())):
+        raise SettingsError(f"FAMILY_MEMORY_MB is below the {least_mb} MB that all hold right after their start")

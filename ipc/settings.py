@@ -171,6 +171,8 @@ class WatchdogSettings(Group, frozen=True):
     analyzer_memory_limit_mb: Megabytes = 1300.0
     #: The ceiling of a process as a multiple of its limit: at 95 % of it nothing is waited for any more.
     memory_ceiling_factor: Annotated[float, Meta(ge=1.1)] = 1.5
+    #: What all processes may hold together; over it, the one whose restart costs the user least gives way. 0: no bound.
+    family_memory_mb: Annotated[float, Meta(ge=0)] = 0.0
     #: How long what a process has in hand may take before it is restarted for its memory; 0 for no such wait.
     restart_drain_s: Annotated[float, Meta(ge=0)] = 5.0
     #: Over its warning level a process is asked for memory back, once a rise and not again within this time.

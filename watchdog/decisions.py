@@ -100,6 +100,7 @@ _HELD: Final[dict[tuple[str, str | None], str]] = {
     ("strike", None): "strikes",
     ("warning", "forecast"): "quiet window",
     ("warning", "unhelped"): "back-off",
+    ("warning", "family"): "back-off",
     ("warning", "hung"): "no supervisord",
     ("warning", "stuck"): "no supervisord",
     ("quarantined", None): "quarantine",

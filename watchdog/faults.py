@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from watchdog import planned, relief
+from watchdog import budget, planned, relief
 from watchdog.records import Limits, Record, Sample, Verdict
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _stuck(record: Record, sample: Sample, limits: Limits) -> Judged:
 
 
 #: Every check of a living process.
-FAULTS: Final = (_memory, _hung, _stuck, planned.plan)
+FAULTS: Final = (_memory, _hung, _stuck, budget.judge, planned.plan)
 
 #: Which checks are asked of a process at which stage of its life: starting, it may need more than it will keep.
 _ASKED: Final = {"ready": FAULTS, "starting": (_hung,), "stopping": (_hung,)}

@@ -18,7 +18,7 @@ from ipc import life, logs
 from ipc.channel import Connection, Door
 from ipc.errors import SentimentAgentError
 from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, StatusReport
-from watchdog import asking, family, shadow
+from watchdog import asking, budget, family, shadow
 from watchdog.alerts import Alerts
 from watchdog.clock import Clock
 from watchdog.commands import commands_of
@@ -189,6 +189,7 @@ class Watchdog:
         everybody = self._watched.values()
         with self._pulse.waiting("interval"):
             while True:
+                budget.assign(self._watched.values(), self._settings.watchdog.family_memory_mb)
                 has_looked = await self._rounds.make(self._looker, look_every_s)
                 self._made_at_s = time.monotonic()
                 warnings = ((each.name, each.verdict.reason) for each in everybody if each.verdict.name == "warning")

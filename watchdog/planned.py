@@ -35,16 +35,16 @@ def plan(record: Record, sample: Sample, limits: Limits) -> tuple[Verdict, Recor
     if limits.is_weekly and sample.is_quiet and (sample.uptime_s or 0.0) >= _WEEKLY_S:
         assert sample.uptime_s is not None  # noqa: S101 - it is over the week
         reason = f"the weekly restart: up for {sample.uptime_s / _DAY_S:.1f} days"
-        return _restart("weekly", reason, limits), record
+        return restart("weekly", reason, limits), record
     if not _is_due(sample, limits):
         return _OK, record
     reason = foretell(sample, limits)
-    if _wait_s(record, sample, limits) > 0:
+    if wait_s(record, sample, limits) > 0:
         return _held_back(record, sample, limits, reason)
     if sample.is_quiet is False:
         reason = f"{reason}; a planned restart waits for the quiet window"
         return Verdict(name="warning", cause="forecast", reason=reason), record
-    return _restart("forecast", reason, limits), record
+    return restart("forecast", reason, limits), record
 
 
 def foretell(sample: Sample, limits: Limits) -> str:
@@ -58,7 +58,7 @@ def foretell(sample: Sample, limits: Limits) -> str:
 
 def followed(verdict: Verdict, record: Record, sample: Sample, limits: Limits) -> tuple[Verdict, Record]:
     """Note a restart for memory, and whether the one before it had helped."""
-    if verdict.cause not in {"memory", "forecast"}:
+    if verdict.cause not in {"memory", "forecast", "family"}:
         return verdict, record
     since_s = None if record.relapse_from_s is None else sample.at_s - record.relapse_from_s
     has_helped = since_s is None or since_s > _settle_s(record, limits)
@@ -80,7 +80,7 @@ def _is_due(sample: Sample, limits: Limits) -> bool:
     return left_s <= limits.lead_s or (sample.is_quiet is not None and comes_too_late)
 
 
-def _wait_s(record: Record, sample: Sample, limits: Limits) -> float:
+def wait_s(record: Record, sample: Sample, limits: Limits) -> float:
     """Return how long the next planned restart has to wait, for the last one's sake."""
     if record.relapse_from_s is None:
         return 0.0
@@ -96,14 +96,15 @@ def _held_back(record: Record, sample: Sample, limits: Limits, reason: str) -> t
     since_min = (sample.at_s - (record.relapse_from_s or 0.0)) / 60
     is_news = not record.is_escalated
     record = replace(record, is_escalated=True, unhelped=record.unhelped + is_news)
-    waits_min = _wait_s(record, sample, limits) / 60
+    waits_min = wait_s(record, sample, limits) / 60
     reason = (
         f"{reason}; the restart {since_min:.0f} min ago did not help, the next planned one waits {waits_min:.0f} min"
     )
     return Verdict(name="warning", cause="unhelped", action="escalate" if is_news else None, reason=reason), record
 
 
-def _restart(cause: Cause, reason: str, limits: Limits) -> Verdict:
+def restart(cause: Cause, reason: str, limits: Limits) -> Verdict:
+    """Return a restart that waits for what is in hand."""
     return Verdict(
         name="restart", cause=cause, action="restart", reason=reason, grace_s=limits.stop_s, drain_s=limits.drain_s
     )

@@ -41,6 +41,7 @@ def judge(record: Record, sample: Sample, limits: Limits) -> Judged:
             identity=sample.identity,
             since_s=sample.at_s,
             strikes=0,
+            family_strikes=0,
             overdue_since_s=None,
             overdue_progress=None,
         )
@@ -63,7 +64,7 @@ def settled(record: Record, action: Action, *, is_done: bool, at_s: float, limit
     """
     if action == "escalate":
         return record
-    record = replace(record, identity=None, strikes=0, overdue_since_s=None, overdue_progress=None)
+    record = replace(record, identity=None, strikes=0, family_strikes=0, overdue_since_s=None, overdue_progress=None)
     if action == "probe" and not is_done and record.quarantine:
         return replace(record, quarantine=_later(record.quarantine, at_s, limits))
     return record

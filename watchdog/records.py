@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Identity = tuple[int, int]
 
 #: What ended, or should be ended.
-Cause = Literal["memory", "forecast", "unhelped", "weekly", "hung", "stuck", "crashed", "fatal", "settings"]
+Cause = Literal["memory", "family", "forecast", "unhelped", "weekly", "hung", "stuck", "crashed", "fatal", "settings"]
 
 #: ``stopped`` is the operator's doing; ``probing`` is a quarantined process on trial.
 VerdictName = Literal[
@@ -123,6 +123,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     #: How fast the memory grows, and when it reaches the limit; None without enough points, or growth.
     slope_mb_per_h: float | None = None
     limit_reached_in_s: float | None = None
+    #: By how much the family is over its budget, for the one that is to give way; None for all others.
+    family_excess_mb: float | None = None
     #: Whether it is the quiet window; None where there is none.
     is_quiet: bool | None = None
     #: The kernel's letter: ``T`` stopped by a signal, ``t`` held by a debugger, ``D`` waiting for a disk, ...
@@ -155,6 +157,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     #: When this identity was first seen.
     since_s: float = 0.0
     strikes: int = 0
+    family_strikes: int = 0
     #: Whether this rise over the warning level was met by a request for memory back, when the last one was
     #: made, and what came of it.
     is_relieved: bool = False

@@ -34,6 +34,7 @@ def _undone(before: Record, after: Record) -> Record:
         ends_s=before.ends_s,
         quarantine=before.quarantine,
         strikes=before.strikes,
+        family_strikes=before.family_strikes,
         is_relieved=before.is_relieved,
         relieved_at_s=before.relieved_at_s,
         relapse_from_s=before.relapse_from_s,

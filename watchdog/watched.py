@@ -43,6 +43,8 @@ class Watched:
         self.parted: ProcessReport | None = None
         #: What its children add; see :mod:`watchdog.family`.
         self.added_mb = 0.0
+        #: See :mod:`watchdog.budget`.
+        self.family_excess_mb: float | None = None
         self.course = Course(limits.forecast)
         #: True while an action is carried out: nobody judges it, and nobody begins a second one.
         self.is_being_mended = False
@@ -102,6 +104,7 @@ class Watched:
             uptime_s=uptime_s,
             slope_mb_per_h=self._slope_mb_per_h,
             limit_reached_in_s=self._limit_reached_in_s,
+            family_excess_mb=self.family_excess_mb,
             is_quiet=self.limits.quiet.holds(time.localtime()) if self.limits.quiet else None,
             run_state=self.stat.run_state if self.stat else None,
             beat=heard.beat if heard else None,
