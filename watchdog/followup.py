@@ -70,7 +70,8 @@ class Followup:
         """Return how long a process with an open incident has been well; 0 where it is not, or has none."""
         incidents = self._journal.incidents
         opened = incidents.opened(each.name)
-        is_well = each.verdict.name in {"ok", "warning"} and not each.is_being_mended
+        is_well = each.verdict.name in {"ok", "warning"} and each.verdict.cause != "unhelped"
+        is_well = is_well and not each.is_being_mended
         is_told = incidents.untold.isdisjoint(incident.id for incident in opened)
         if not opened or not is_well or not is_told or each.record.ends_s or each.record.quarantine:
             return 0.0
