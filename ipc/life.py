@@ -116,6 +116,7 @@ def run(process: str, build: Callable[[Settings, Pulse], Service]) -> int:
     0 after a stop that was asked for, 78 when the settings are wrong, 1 otherwise.
     """
     _die_with_supervisord()
+    os.umask(0o077)  # supervisord's own umask counts only where it goes into the background
     faulthandler.enable()
     try:
         settings = load()
