@@ -92,7 +92,10 @@ class AppriseChannel:
         """Return what the program says, which is ended when it takes too long, and with us."""
         pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
         command = (sys.executable, "-P", "-m", "watchdog.apprise_sender")
-        program = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=none)
+        try:
+            program = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=none)
+        except OSError as error:  # no memory, or too many processes: the watchdog must outlive that
+            raise Unavailable(f"Apprise can't be started: {error.strerror}") from error
         try:
             async with asyncio.timeout(self._limit_s):
                 return (await program.communicate(message))[0]
