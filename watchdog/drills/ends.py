@@ -5,7 +5,7 @@ How each fault is made is :mod:`watchdog.drills.faults`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from watchdog.drills import faults
 from watchdog.drills.course import Failed, Refused
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from watchdog.sample import Process
 
     Fault = Callable[[Exercise, Process], AbstractAsyncContextManager[None]]
-
-#: What the mail waits for at most (readiness), and a slow mail server. Chosen, not measured.
-PATIENCE_S: Final = 60.0
 
 
 async def crash(exercise: Exercise) -> str:
@@ -48,6 +45,8 @@ async def watchdog(exercise: Exercise) -> str:
     """SIGKILL of the watchdog: it is back, knows what it knew, and touches nobody."""
     before = await exercise.scene.report()
     await _replaced(exercise, "crashed", faults.killed)
+    await exercise.scene.until(exercise.scene.is_ready, "the new watchdog has heard from everybody")
+    exercise.course.note("ready again", "all four")
     after = await exercise.scene.report()
     if lost := {each.id for each in before.incidents} - {each.id for each in after.incidents}:
         raise Failed(f"the new watchdog has forgotten {', '.join(sorted(lost))}")

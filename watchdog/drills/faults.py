@@ -67,7 +67,7 @@ async def leaking(exercise: Exercise, process: Process) -> AsyncIterator[None]:
     now = await exercise.scene.of(exercise.process)
     if now.memory_mb is None:
         raise Refused(f"the memory of {exercise.process} is not measured")
-    need_mb = math.ceil(now.memory_limit_mb * _OVER - now.memory_mb)
+    need_mb = max(1, math.ceil(now.memory_limit_mb * _OVER - now.memory_mb))
     free_mb = psutil.virtual_memory().available / MB
     if need_mb > MAX_MB or need_mb + _SPARE_MB > free_mb:
         raise Refused(f"it would take {need_mb} MB, and of {free_mb:.0f} MB free {_SPARE_MB} MB must be left")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from watchdog.drills import ends, spared
+from watchdog.drills.mail import mail
 from watchdog.drills.supervisor import supervisor
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ DRILLS: Final = {
         spared.disk, ("analyzer",), "lets the analyzer write nothing for seconds, and begins a collection cycle"
     ),
     "database": Drill(spared.database, ("api",), "locks the database for seconds; health is 503 meanwhile"),
+    "mail": Drill(mail, ("watchdog",), "sends one test mail, first to a server that is away; {process} is not touched"),
     "watchdog": Drill(ends.watchdog, ("watchdog",), "kills the watchdog by SIGKILL; it is started again"),
     "supervisor": Drill(
         supervisor, ("watchdog",), "kills supervisord by SIGKILL; everything ends and is started again"
