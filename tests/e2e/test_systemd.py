@@ -193,6 +193,15 @@ def test_a_killed_supervisord_leaves_no_orphan_and_comes_back(server: Server) ->
     assert server.health()["status"] == "healthy"
 
 
+def test_the_drill_of_a_killed_supervisord_passes_on_the_installed_service(server: Server) -> None:
+    """Run by the operator's command as the service's own user, from outside of the unit's sandbox."""
+    main_pid = server.be_active()
+    said = server.out("sentimentagent drill supervisor --yes")
+    assert "no orphan is left" in said
+    assert "pass: no orphan was left, and systemd started all of it again" in said
+    assert int(server.show("MainPID")) not in {0, main_pid}
+
+
 def test_a_stop_is_a_drain_within_its_time_and_leaves_no_process(server: Server) -> None:
     """Programs are stopped one after the other by supervisord; none has to be killed."""
     server.be_active()

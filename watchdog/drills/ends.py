@@ -72,8 +72,9 @@ async def _replaced(exercise: Exercise, kind: str, fault: Fault) -> str:
             new_pid = await scene.until(other, f"another process than {pid}")
             exercise.course.note("acted", f"process {new_pid} in the place of {pid}")
     await _ready_again(exercise, new_pid)
-    await _told(exercise, incident)
-    return f"{name}: {kind}, replaced, ready and told"
+    words = await _told(exercise, incident)
+    told = "but nobody was told, because alerts go nowhere" if words.startswith("nowhere") else "and told"
+    return f"{name}: {kind}, replaced, ready again, {told}"
 
 
 async def _known(exercise: Exercise, kind: str) -> set[str]:
@@ -99,13 +100,14 @@ async def _ready_again(exercise: Exercise, pid: int) -> None:
     exercise.course.note("ready again", f"process {pid} says so")
 
 
-async def _told(exercise: Exercise, incident: Incident) -> None:
+async def _told(exercise: Exercise, incident: Incident) -> str:
     scene = exercise.scene
     try:
         words = await scene.until(lambda: scene.told(incident), "the operator is told")
     except Failed as failure:
         raise Failed(f"{failure}; alerts: {(await scene.report()).alerts}") from failure
     exercise.course.note("told", words)
+    return words
 
 
 def _pairs(

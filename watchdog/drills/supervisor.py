@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -21,9 +21,6 @@ from watchdog.supervisor import Supervisor
 if TYPE_CHECKING:
     from ipc.settings import Settings
     from watchdog.drills.exercise import Exercise
-
-#: systemd gives its socket to the main process of a unit of Type=notify, as ours is.
-_OF_SYSTEMD: Final = b"NOTIFY_SOCKET="
 
 
 async def supervisor(exercise: Exercise) -> str:
@@ -53,12 +50,17 @@ async def supervisor(exercise: Exercise) -> str:
 
 
 def is_under_systemd(pid: int) -> bool:
-    """Tell whether supervisord, process ``pid``, is the main process of a unit that systemd keeps."""
+    """Tell whether supervisord, process ``pid``, is the main process of a service that systemd keeps.
+
+    Its parent is a systemd, and its control group a service's. What everybody may read is asked: of a sandboxed
+    service even its own user may not read the environment.
+    """
     try:
-        environ = Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
+        parent = psutil.Process(pid).parent()
+        groups = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines()
+    except (OSError, psutil.Error):
         return False
-    return any(each.startswith(_OF_SYSTEMD) and each != _OF_SYSTEMD for each in environ.split(b"\0"))
+    return parent is not None and parent.name() == "systemd" and any(each.endswith(".service") for each in groups)
 
 
 async def refuse_without_systemd(settings: Settings) -> None:
