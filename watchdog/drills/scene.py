@@ -87,7 +87,9 @@ class Scene:
         new = [each for each in (await self.report()).incidents if each.process == process and each.id not in known]
         if quarantine := next((each for each in new if each.kind == "quarantine"), None):
             raise Failed(f"{process} was put into quarantine: {quarantine.reason}")
-        return next((each for each in new if each.kind == kind), None)
+        # A leak that comes within an hour of another is told as a restart that did not help.
+        kinds = {kind, "unhelped"} if kind == "memory" else {kind}
+        return next((each for each in new if each.kind in kinds), None)
 
     async def told(self, incident: Incident) -> str | None:
         """Return how the operator was told of ``incident``, None while he was not.
