@@ -150,9 +150,6 @@ class Watchdog:
             # An action under way may be left: what it has begun, supervisord or the next watchdog ends.
             for task in self._running:
                 task.cancel()
-        await self._looker.look()
-        if self._looker.is_shutting_down:
-            self._notifier.stopping()
 
     def report(self) -> StatusReport:
         """Return all that is known, for the health answer and the status command."""

@@ -1,4 +1,7 @@
-"""systemd's notifications: READY, WATCHDOG, STATUS, STOPPING. Nothing at all where nobody listens.
+"""systemd's notifications: READY, WATCHDOG, STATUS. Nothing at all where nobody listens.
+
+STOPPING is never said: `supervisorctl reload` looks like a shutdown from here, and systemd kills a service that
+has said that it stops and then goes on.
 
 supervisord sends none, so its child does; the unit needs ``NotifyAccess=all``. WATCHDOG_PID names
 supervisord (its children inherit it) and is ignored.
@@ -46,10 +49,6 @@ class Notifier:
         if self.interval_s and has_looked:
             self._tell("WATCHDOG=1")
         self._say(_words(watched, unready))
-
-    def stopping(self) -> None:
-        """Say that everything stops."""
-        self._tell("STOPPING=1")
 
     def close(self) -> None:
         """Say nothing more."""
