@@ -75,7 +75,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     environ = os.environ if environ is None else environ
     home = _home(environ)
     env_file = settings_file(environ)
-    in_file = _read_file(env_file)
+    in_file = names_in_file(env_file)
     in_environ = {name: value for name, value in environ.items() if name in NAMES and value != ""}
 
     values = {name: value for name, value in in_file.items() if name in NAMES and value != ""} | in_environ
@@ -106,7 +106,13 @@ def _folders(home: Path, environ: Mapping[str, str]) -> Folders:
     return Folders(home=home, run=place("RUN", "run"), state=place("STATE", "state"), logs=place("LOG", "logs"))
 
 
-def _read_file(path: Path) -> dict[str, str]:
+def names_in_file(path: Path) -> dict[str, str]:
+    """Return every name in the settings file with its text, ours or not; none where there is no file.
+
+    Raises:
+        SettingsError: it is there and can't be read.
+
+    """
     if not path.is_file():
         return {}
     try:
