@@ -176,6 +176,14 @@ def test_a_killed_drill_leaves_no_process_stopped(system: System, number: signal
     assert system.pids()["analyzer"] == pid
 
 
+def test_two_drills_at_once_are_refused(system: System) -> None:
+    """Neither could say whose fault it sees."""
+    with under_way(system, "slow"):
+        status, outcome = drill(system, "crash", "--process", "analyzer", "--yes")
+        assert (status, outcome["reason"]) == (2, "another drill is under way")
+    wait_until(system.is_ready, 10, system, "all are ready")
+
+
 def test_a_killed_drill_leaves_no_limit(system: System) -> None:
     """The analyzer may write again, and stores what waited."""
     pid = system.pids()["analyzer"]
