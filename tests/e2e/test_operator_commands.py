@@ -52,7 +52,7 @@ def test_the_commands_tell_a_running_a_half_and_a_stopped_system_apart(
     wait_until(lambda: system.get("/api/v1/posts/recent?hours=168")[1], 60, system, "posts are shown")
     wait_until(lambda: system.health()["status"] == "healthy", 30, system, "healthy")
     _while_all_is_well(system, tmp_path)
-    command = [BIN / "sentimentagent", "watch", "--interval", "1"]
+    command = [str(BIN / "sentimentagent"), "watch", "--interval", "1"]
     with subprocess.Popen(command, env=system.environ, stdout=subprocess.PIPE, text=True) as onlooker:
         try:
             _while_somebody_looks_on(system, onlooker)
