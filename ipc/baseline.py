@@ -31,13 +31,20 @@ def thresholds_mb(process: str, settings: WatchdogSettings) -> dict[str, float]:
     return {"MEMORY_WARNING_MB": settings.memory_warning_mb, "MEMORY_LIMIT_MB": settings.memory_limit_mb}
 
 
-def limits_sum_mb(settings: WatchdogSettings) -> float:
+def budget_mb(settings: WatchdogSettings) -> float:
     """Return what all processes may hold together before one of them is restarted."""
-    return sum(list(thresholds_mb(process, settings).values())[1] for process in BASELINE_MB)
+    limits_mb = sum(list(thresholds_mb(process, settings).values())[1] for process in BASELINE_MB)
+    return min(limits_mb, settings.family_memory_mb or limits_mb)
 
 
 def low_thresholds(settings: WatchdogSettings) -> Iterator[str]:
     """Yield a sentence for each threshold that is below what a process under it holds anyway."""
+    together_mb = sum(BASELINE_MB.values())
+    if 0 < settings.family_memory_mb < together_mb:
+        yield (
+            f"FAMILY_MEMORY_MB={settings.family_memory_mb:g} is below the {together_mb} MB that all processes hold"
+            " right after their start: one of them would be restarted again and again"
+        )
     for process, baseline_mb in BASELINE_MB.items():
         for (name, threshold_mb), effect in zip(thresholds_mb(process, settings).items(), _EFFECTS, strict=True):
             if threshold_mb < baseline_mb:

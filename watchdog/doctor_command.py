@@ -55,7 +55,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(*, as_json: bool) -> None:
-    """Claim everything that this copy needs. Exit status 0: nothing is wrong; 1: something is."""
+    """Check everything that this copy needs. Exit status 0: nothing is wrong; 1: something is."""
     found = []
     for finding in findings():
         found.append(finding)

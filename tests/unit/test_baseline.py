@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ipc.baseline import BASELINE_MB, limits_sum_mb, low_thresholds
+from ipc.baseline import BASELINE_MB, budget_mb, low_thresholds
 from ipc.environment import load
 from ipc.messages import PROCESSES
 from ipc.settings import WatchdogSettings
@@ -36,6 +36,10 @@ def test_the_defaults_are_above_every_baseline() -> None:
             WatchdogSettings(analyzer_memory_warning_mb=480, analyzer_memory_limit_mb=600),
             [("ANALYZER_MEMORY_WARNING_MB=480", "analyzer", "warn for ever")],
         ),
+        (
+            WatchdogSettings(family_memory_mb=600),
+            [("FAMILY_MEMORY_MB=600", "all processes", "one of them would be restarted again and again")],
+        ),
     ],
 )
 def test_a_threshold_below_a_baseline_is_named(settings: WatchdogSettings, says: list[tuple[str, str, str]]) -> None:
@@ -48,7 +52,9 @@ def test_a_threshold_below_a_baseline_is_named(settings: WatchdogSettings, says:
 
 def test_all_limits_together_are_what_the_machine_should_have() -> None:
     """Three processes under one limit, the analyzer under its own."""
-    assert limits_sum_mb(WatchdogSettings()) == 3 * 480 + 1300
+    assert budget_mb(WatchdogSettings()) == 3 * 480 + 1300
+    assert budget_mb(WatchdogSettings(family_memory_mb=2000)) == 2000
+    assert budget_mb(WatchdogSettings(family_memory_mb=9000)) == 3 * 480 + 1300
 
 
 def test_the_settings_carry_the_warning(tmp_path: Path) -> None:

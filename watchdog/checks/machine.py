@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from ipc.baseline import BASELINE_MB, limits_sum_mb
+from ipc.baseline import BASELINE_MB, budget_mb
 from watchdog.checks.finding import Claim, Finding
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         place = next(path for path in (folder, *folder.parents) if path.exists())
         usage = shutil.disk_usage(place)
         yield disk(f"disk.{name}", folder, usage.free / _MB, usage.total / _MB)
-    yield memory(_memory_mb(), psutil.virtual_memory().available / _MB, limits_sum_mb(settings.watchdog))
+    yield memory(_memory_mb(), psutil.virtual_memory().available / _MB, budget_mb(settings.watchdog))
 
 
 def disk(name: str, folder: Path, free_mb: float, total_mb: float) -> Finding:
@@ -44,19 +44,19 @@ def disk(name: str, folder: Path, free_mb: float, total_mb: float) -> Finding:
     return claim.warning(found, mend) if free_mb < DISK_WARNING_MB else claim.ok(found)
 
 
-def memory(total_mb: float, available_mb: float, limits_mb: float) -> Finding:
-    """Judge the machine's memory against all limits together, and against what the processes hold anyway."""
+def memory(total_mb: float, available_mb: float, all_mb: float) -> Finding:
+    """Judge the machine's memory against what the processes may hold together, and what they hold anyway."""
     baseline_mb = sum(BASELINE_MB.values())
     claim = Claim(
         "memory.machine",
-        f"{limits_mb:.0f} MB, the limits of all processes together, and never under {baseline_mb} MB, which they hold"
+        f"{all_mb:.0f} MB, which all processes together may hold, and never under {baseline_mb} MB, which they hold"
         " after a start",
     )
     found = f"{total_mb:.0f} MB, {available_mb:.0f} of them available now"
     mend = "add memory, or lower MEMORY_LIMIT_MB and ANALYZER_MEMORY_LIMIT_MB; then: sentimentagent config check"
     if total_mb < baseline_mb:
         return claim.wrong(found, mend)
-    return claim.warning(found, mend) if total_mb < limits_mb else claim.ok(found)
+    return claim.warning(found, mend) if total_mb < all_mb else claim.ok(found)
 
 
 def _memory_mb() -> float:

@@ -29,8 +29,9 @@ def check(settings: Settings) -> Iterator[Finding]:
     """Go as far as a mail would, where a server is set."""
     mail = settings.mail
     if not mail.smtp_host:
-        mend = "set SMTP_HOST, ALERT_FROM and ALERT_TO to be told by mail"
-        yield _CLAIM.not_checked("SMTP_HOST is not set, so alerts are only logged", mend)
+        others = "sent by ALERT_URLS alone" if settings.alerts.alert_urls else "only logged"
+        mend = "set SMTP_HOST, ALERT_FROM and ALERT_TO to be told by mail; then: sentimentagent alert test"
+        yield _CLAIM.not_checked(f"SMTP_HOST is not set, so alerts are {others}", mend)
         return
     step, error = asyncio.run(_go(mail))
     where = f"{mail.smtp_host}:{mail.smtp_port}"
