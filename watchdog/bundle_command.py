@@ -79,12 +79,14 @@ def bundle(*, output: Path) -> None:
     now_utc = time.time()
     archive = Archive(f"sentimentagent-bundle-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now_utc))}", now_utc)
     collect(archive, settings, scrubber)
-    click.echo(archive.manifest(NOTES))
+    manifest = archive.manifest(NOTES)
     try:
-        click.echo(archive.write(output.absolute(), NOTES))
+        path = archive.write(output.absolute(), NOTES)
     except OSError as error:
         click.echo(f"not written: {harmless(str(error))}", err=True)
         sys.exit(1)
+    click.echo(manifest)
+    click.echo(path)
 
 
 def collect(archive: Archive, settings: Settings, scrubber: Scrubber) -> None:
