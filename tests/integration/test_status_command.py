@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +27,6 @@ from watchdog.status_command import status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from watchdog.survey import Survey
 
@@ -123,6 +126,18 @@ def test_a_stopped_copy_is_status_3_and_a_killed_one_1(home: Path) -> None:
         dead.bind(str(home / "run" / "supervisor.sock"))
     exit_status, output = run()
     assert (exit_status, output.split(":")[0]) == (1, "SentimentAgent is dead")
+
+
+def test_it_is_shown_again_until_somebody_stops_it(home: Path) -> None:
+    """Ctrl-C ends it with the exit status of the last look."""
+    command = [str(Path(sys.executable).parent / "sentimentagent"), "status", "--watch", "0.5", "--json"]
+    environ = {**os.environ, "SENTIMENTAGENT_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        seen = [json.loads(process.stdout.readline())["status"] for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 3
+    assert seen == ["stopped", "stopped"]
 
 
 def test_wrong_settings_are_status_78(home: Path) -> None:
