@@ -47,6 +47,29 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     failed_utc: float
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """One item as the store keeps it, with what only the store knows."""
+
+    scored: Scored
+    #: Seconds since the epoch, UTC: the last look at it where it came from; the first one is ``collected_utc``.
+    checked_utc: int
+    #: Where it stands in a scan; hand it in as ``after`` to go on behind it. Only the store understands it.
+    place: str
+
+
+class Hour(msgspec.Struct, frozen=True, kw_only=True):
+    """One hour of one subreddit as the roll-ups keep it: it outlives its items."""
+
+    subreddit: str
+    #: Seconds since the epoch, UTC; a multiple of 3600.
+    hour_utc: int
+    positive: int
+    neutral: int
+    negative: int
+    #: The sum of the compounds; their order of adding shows in its last digits.
+    compound_sum: float
+
+
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """How many items of a window have which sentiment."""
 

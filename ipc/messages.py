@@ -52,6 +52,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     comment_count: int | None = None
     #: Which source brought it: ``reddit``, ``archive`` or ``sample``.
     source: str
+    #: It is gone where it came from (deleted, removed, unknown by now): texts, author and url are empty then.
+    is_deleted: bool = False
 
     @property
     def kind(self) -> Literal["post", "comment"]:

@@ -55,3 +55,14 @@ class Source(Protocol):
             SourceUnavailable: this stream can't be read for now; pages yielded before stand.
 
         """
+
+    async def look_again(self, items: Sequence[Item]) -> Page:
+        """Look at items that are stored already, and return how they are now, without a cursor.
+
+        One that is gone where it came from comes back ``is_deleted``; one of which nothing was said is left out.
+        A source that does not change (an archive) returns an empty page.
+
+        Raises:
+            SourceUnavailable: nothing can be asked for now.
+
+        """

@@ -1,8 +1,9 @@
 """What the processes need of a store. One process writes (the analyzer), any number read.
 
-Every method may raise :class:`~ipc.errors.StoreUnavailable`: wait and try again; nothing of a failed
-``write`` is kept. Windows are half-open, ``since_utc <= created_utc < until_utc``, in seconds since the
-epoch, and exact to the second. Subreddit names match whatever their case; None means all of them.
+Every method may raise :class:`~ipc.errors.StoreUnavailable`: wait and try again, a failed ``write`` with all
+that it was given. What is deleted where it came from is counted and never shown. Windows are half-open,
+``since_utc <= created_utc < until_utc``, in seconds since the epoch, and exact to the second. Subreddit
+names match whatever their case; None means all of them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from agent.records import Collections, Contents, Point, Scored, SetAside, SubredditTotals, Totals
-    from ipc.messages import Cycle
+    from agent.records import Collections, Contents, Hour, Kept, Point, Scored, SetAside, SubredditTotals, Totals
+    from ipc.messages import Cycle, Item
 
 Kind = Literal["post", "comment", "all"]
 
@@ -47,10 +48,10 @@ class Reading(Protocol):
         """Return the subreddits with the most items in the window, most first."""
 
     async def recent(self, subreddit: str | None, since_utc: int, limit: int, kind: Kind = "post") -> list[Scored]:
-        """Return the newest items created at or after ``since_utc``, newest first."""
+        """Return the newest items created at or after ``since_utc``, newest first; deleted ones are left out."""
 
     async def item(self, name: str) -> Scored | None:
-        """Return the item with this fullname (``t3_...`` or ``t1_...``), None when unknown."""
+        """Return the item with this fullname (``t3_...`` or ``t1_...``), None when unknown or deleted."""
 
     async def subreddits(self) -> list[str]:
         """Return the names of all subreddits that have items, sorted without regard to case."""
@@ -60,6 +61,18 @@ class Reading(Protocol):
 
     async def contents(self) -> Contents:
         """Return what the store holds. Costs the same whatever its size; also how its health is checked."""
+
+    async def due(self, looked_at_before_utc: int, limit: int) -> list[Item]:
+        """Return items of the source ``reddit`` that are not deleted and were last looked at before, in that order."""
+
+    async def scan(self, after: str | None, limit: int) -> list[Kept]:
+        """Return the next items behind the place ``after``, deleted ones too, in a stable order."""
+
+    async def hours(self, after: Hour | None, limit: int) -> list[Hour]:
+        """Return the next roll-ups behind ``after``, in a stable order; those whose items are gone too."""
+
+    def gauges(self) -> dict[str, float]:
+        """Return figures for metrics (``store_request_units_per_s``, ...); none where there is nothing to tell."""
 
 
 class Writing(Protocol):
@@ -79,8 +92,28 @@ class Writing(Protocol):
         """Close."""
 
     async def write(self, scored: Sequence[Scored], set_aside: Sequence[SetAside], cycles: Sequence[Cycle]) -> int:
-        """Store all of it in one transaction, durably, and return how many scored items were new.
+        """Store all of it durably and return how many scored items were new.
 
-        An item, a set-aside item or a cycle that is already there (by its name or id) changes nothing and counts
-        nowhere; roll-ups count new items only.
+        A set-aside item or a cycle that is already there (by its name or id) changes nothing. Of an item that is
+        already there only a *later look* counts, one whose ``collected_utc`` is above the last look's:
+
+        - it brings ``upvotes`` and ``comment_count`` up to date, and is the last look from then on;
+        - a changed title or content replaces text and score, and the roll-ups of its hour follow exactly;
+        - ``is_deleted`` empties title, content, author and url; the roll-ups keep its anonymous score. A later look
+          that finds it alive again brings it back.
+
+        Anything else changes nothing, so a batch may come any number of times, and in any company.
+        ``collected_utc`` stays the first look's: the freshness of the data is that of new items.
         """
+
+    async def retain(self, created_from_utc: int) -> int:
+        """Remove items that were created before, and return how many; the roll-ups stay.
+
+        In bounded steps, between which others may write. 0 where the database does it by itself.
+        """
+
+    async def forget(self, author: str) -> int:
+        """Do with every item of ``author`` (whatever the case) what a deletion does; return how many there were."""
+
+    def gauges(self) -> dict[str, float]:
+        """Return figures for metrics, as :meth:`Reading.gauges` does."""
