@@ -97,7 +97,8 @@ class Writing(Protocol):
         A set-aside item or a cycle that is already there (by its name or id) changes nothing. Of an item that is
         already there only a *later look* counts, one whose ``collected_utc`` is above the last look's:
 
-        - it brings ``upvotes`` and ``comment_count`` up to date, and is the last look from then on;
+        - it brings author (an account may be gone), url, ``upvotes`` and ``comment_count`` up to date, and is the last
+          look from then on;
         - a changed title or content replaces text and score, and the roll-ups of its hour follow exactly;
         - ``is_deleted`` empties title, content, author and url; the roll-ups keep its anonymous score. A later look
           that finds it alive again brings it back.
