@@ -21,6 +21,8 @@ import psutil
 
 from agent.outbox import Outbox
 from agent.sources.choose import choose
+from agent.store.choose import open_reader
+from agent.sweep import Sweep
 from ipc import logs
 from ipc.channel import Connection, Door
 from ipc.delivery import Carrier, SocketCarrier
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from agent.sources.protocol import Page, Source
+    from agent.sweep import Swept
     from ipc.settings import Settings
 
 _log = logs.log(__name__)
@@ -50,6 +53,8 @@ class Collector:
         self._pulse = pulse
         self._source = source or choose(settings.collector)
         self._outbox = Outbox(settings.folders.outbox, settings.collector.outbox_max_items)
+        self._store = open_reader(settings)
+        self._sweep = Sweep(self._store, self._source, self._keep, pulse, settings.collector)
         self._carrier: Carrier = SocketCarrier(settings.folders.socket("analyzer"), self._settle)
         self._door = Door(settings.folders.socket("collector"), Collect, self._on_message)
         self._cycle_id: str | None = None
@@ -63,6 +68,7 @@ class Collector:
         async with AsyncExitStack() as opening:
             await opening.enter_async_context(self._outbox)
             await opening.enter_async_context(self._source)
+            await opening.enter_async_context(self._store)
             await opening.enter_async_context(self._door)
             self._open = opening.pop_all()
         self._tell_depth()
@@ -105,6 +111,7 @@ class Collector:
             self._requested.clear()
             await self._cycle(self._cycle_id)
             self._cycle_id = None
+            self._tell_sweep(await self._sweep.run())
             with self._pulse.waiting("interval"):
                 try:
                     async with asyncio.timeout(max(0.0, due_s - time.monotonic())):
@@ -195,6 +202,13 @@ class Collector:
             _log.warning("Gap: the listing ended before the last seen item", stream=stream)
         if page.rejected_count:
             _log.warning("Items rejected", stream=stream, count=page.rejected_count, first="; ".join(page.rejected[:5]))
+
+    def _tell_sweep(self, swept: Swept) -> None:
+        gauges = self._pulse.gauges
+        gauges |= {
+            "looked_again": gauges.get("looked_again", 0) + swept.looked_at,
+            "found_deleted": gauges.get("found_deleted", 0) + swept.deleted,
+        }
 
     def _tell_cycle(self, cycle: Cycle, tally: _Tally, duration_s: float) -> None:
         gauges = self._pulse.gauges

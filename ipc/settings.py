@@ -98,6 +98,10 @@ class CollectorSettings(Group, frozen=True):
     startup_load_hours: Annotated[float, Meta(ge=0, le=8760)] = 24.0
     #: The most posts, and the most comments, that are read from one subreddit in one cycle.
     reddit_listing_limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
+    #: A stored item of Reddit's is looked at again so long after the last look: edited or deleted? 0 is never.
+    recheck_after_hours: Annotated[float, Meta(ge=0)] = 24.0
+    #: The most that are looked at again after one cycle, a hundred a request.
+    recheck_items: Annotated[int, Meta(ge=1, le=100_000)] = 5000
     reddit_client_id: str = ""
     reddit_client_secret: Secret = Secret("")
     reddit_user_agent: str = ""

@@ -38,6 +38,7 @@ class _Answer(msgspec.Struct):
 
 class _Child(msgspec.Struct):
     data: dict[str, Any]
+    kind: str = ""
 
 
 def data_of(answer: object) -> Data:
@@ -50,14 +51,17 @@ def data_of(answer: object) -> Data:
     return msgspec.convert(answer, _Answer).data
 
 
-def items_of(children: Sequence[object], kind: str, collected_utc: int) -> tuple[list[Item], list[str]]:
-    """Return what could be read of a page, and a sentence for each child that could not."""
+def items_of(children: Sequence[object], kind: str | None, collected_utc: int) -> tuple[list[Item], list[str]]:
+    """Return what could be read of a page, and a sentence for each child that could not.
+
+    ``kind`` is what the listing holds, ``t3`` or ``t1``; None where each child says it for itself.
+    """
     items: list[Item] = []
     odd: list[str] = []
     for number, raw in enumerate(children, start=1):
         try:
             child = msgspec.convert(raw, _Child)
-            items.append(thing.from_api(kind, child.data, collected_utc))
+            items.append(thing.from_api(kind or child.kind, child.data, collected_utc))
         except ValueError as error:
             odd.append(f"item {number} of a page: {error}")
     return items, odd

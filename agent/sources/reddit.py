@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from ipc.messages import Item
     from ipc.settings import CollectorSettings
 
 _log = logs.log(__name__)
@@ -116,6 +117,36 @@ class RedditSource:
             marks.append(reading.mark(int(self._now())))
         yield Page(items=(), cursor=msgspec.json.encode(Cursor(*marks)).decode())
 
+    async def look_again(self, items: Sequence[Item]) -> Page:
+        """Return how stored items are now, asked for by a hundred; what Reddit no longer names is gone.
+
+        An answer that names fewer than half of what it was asked for is not believed: nothing was said then.
+
+        Raises:
+            SourceUnavailable: with a cause of the table in :mod:`agent.sources.reddit_failures`.
+
+        """
+        looked: list[Item] = []
+        odd: list[str] = []
+        for asked in (items[start : start + PAGE_ITEMS] for start in range(0, len(items), PAGE_ITEMS)):
+            data = await self._ask("api/info", {"id": ",".join(item.name for item in asked)})
+            now_utc = int(self._now())
+            seen, unreadable = items_of(data.children, None, now_utc)
+            odd += unreadable
+            looked += seen
+            if 2 * len(data.children) >= len(asked):
+                named = {item.name for item in seen}
+                # One that was named and could not be read is odd, not gone.
+                missing = [] if unreadable else [item for item in asked if item.name not in named]
+                looked += [thing.gone(item, now_utc) for item in missing]
+            else:
+                _log.warning(
+                    "Reddit names few of the items asked for: what is missing is left as it is",
+                    asked=len(asked),
+                    named=len(data.children),
+                )
+        return Page(items=tuple(looked), rejected=tuple(odd[:REJECTED_KEPT]), rejected_count=len(odd))
+
     async def _pages(self, stream: str, listing: str, kind: str, reading: Reading) -> AsyncIterator[Page]:
         after: str | None = None
         while not reading.is_over:
@@ -130,12 +161,15 @@ class RedditSource:
         if not _NAME.fullmatch(stream):
             raise SourceUnavailable(NO_SUCH_NAME.sentence, NO_SUCH_NAME.cause)
         params: dict[str, str | int] = {"limit": limit} | ({"after": after} if after else {})
+        return await self._ask(f"r/{stream}/{listing}", params)
+
+    async def _ask(self, path: str, params: dict[str, str | int]) -> Data:
         async with self._one_at_a_time:
             self._refuse_while_blocked()
             self._requestor.answer = None
             try:
                 async with asyncio.timeout(self._call_timeout_s):
-                    answer = await self._client.request(method="GET", path=f"r/{stream}/{listing}", params=params)
+                    answer = await self._client.request(method="GET", path=path, params=params)
                 return data_of(answer)
             except Exception as error:
                 # Not only asyncpraw's own errors: an unexpected answer makes it trip with a KeyError or a TypeError.

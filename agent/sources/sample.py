@@ -93,6 +93,10 @@ class SampleSource:
             place = _Cursor(place.anchor_utc, place.next_k + len(items))
             yield Page(items=items, cursor=msgspec.json.encode(place).decode())
 
+    async def look_again(self, items: Sequence[Item]) -> Page:  # noqa: ARG002 - none of them changes
+        """Return nothing: what stands here stays as it is."""
+        return Page(items=())
+
     def _some(self, place: _Cursor, now_utc: int) -> tuple[Item, ...]:
         items: list[Item] = []
         for k in range(place.next_k, place.next_k + PAGE_ITEMS):

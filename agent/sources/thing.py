@@ -12,11 +12,14 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from ipc.messages import Item
 
 #: What Reddit shows, and what stands here, where an author is gone.
 DELETED: Final = "[deleted]"
+#: What stands in place of a text that its author, or a moderator, took away.
+_TAKEN_AWAY: Final = frozenset({DELETED, "[removed]"})
 #: Where links of Reddit's own that come without a host belong.
 WWW: Final = "https://www.reddit.com"
 
@@ -46,6 +49,8 @@ class _Thing(msgspec.Struct):
     link_id: str | None = None
     score: _Int64 | None = None
     num_comments: _Int64 | None = None
+    #: ``deleted``, ``moderator``, ...: Reddit's word for who took a post away.
+    removed_by_category: str | None = None
 
 
 # Not strict: the archives write numbers as 12, 12.0 and "12", as the year would have it.
@@ -58,7 +63,13 @@ def from_api(kind: str, data: object, collected_utc: int) -> Item:
     name = _fullname(thing, kind)
     if not name.startswith(kind):
         raise ValueError(f"its name is not that of a {kind}")
-    return _item(thing, name, "reddit", collected_utc)
+    item = _item(thing, name, "reddit", collected_utc)
+    return gone(item, collected_utc) if thing.removed_by_category or item.content in _TAKEN_AWAY else item
+
+
+def gone(item: Item, collected_utc: int) -> Item:
+    """Return what may be kept of an item that is gone where it came from: that there was one."""
+    return replace(item, author=DELETED, title="", content="", url="", collected_utc=collected_utc, is_deleted=True)
 
 
 def from_archive(line: bytes, collected_utc: int) -> Item:

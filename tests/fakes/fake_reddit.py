@@ -55,6 +55,7 @@ class FakeReddit:
         """Answer on a free port."""
         app = web.Application()
         app.router.add_post("/api/v1/access_token", self._token)
+        app.router.add_get("/api/info{end:/?}", self._data)
         app.router.add_get("/r/{subreddit}/{listing:new|comments}{end:/?}", self._data)
         # No grace for requests that hang on purpose.
         self._runner = web.AppRunner(app, shutdown_timeout=0.01)
@@ -88,6 +89,19 @@ class FakeReddit:
         thing |= {"permalink": f"/r/{subreddit}/comments/zzz/a_title/{thing['id']}/"} | fields
         self.comments.setdefault(subreddit.lower(), []).append(thing)
         return str(thing["name"])
+
+    def edit(self, name: str, **fields: object) -> None:
+        """Change an item, as when its author edits it, or votes come in."""
+        self._named(name).update(fields)
+
+    def take_away(self, name: str) -> None:
+        """Leave of an item what Reddit leaves when its author deletes it: a name, and markers in place of texts."""
+        text = "selftext" if name.startswith("t3_") else "body"
+        self.edit(name, author=None, **{text: "[deleted]"})
+
+    def _named(self, name: str) -> Thing:
+        listings = (*self.posts.values(), *self.comments.values())
+        return next(thing for listing in listings for thing in listing if thing["name"] == name)
 
     def delete(self, name: str) -> None:
         """Take an item out of its listing, as when its author or a moderator removed it."""
@@ -158,6 +172,8 @@ class FakeReddit:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.headers["authorization"] != "bearer fake-token":
             return web.json_response({}, status=401, headers={"www-authenticate": 'Bearer error="invalid_token"'})
+        if request.path.startswith("/api/info"):
+            return await self._info(request)
         subreddit = request.match_info["subreddit"].lower()
         if subreddit in self.failures:
             return await self.failures[subreddit](request)
@@ -166,6 +182,17 @@ class FakeReddit:
             return web.Response(status=302, headers={"location": "/subreddits/search?q=" + subreddit})
         page = self._page(things or [], request.query.get("after"), int(request.query.get("limit", "25")))
         # The standard library's JSON, which writes half an emoji or NaN as Reddit's might.
+        return web.Response(text=json.dumps(page), content_type="application/json", headers=self.rate_headers)
+
+    async def _info(self, request: web.Request) -> web.StreamResponse:
+        """Answer the items of the given names that there are, in no order to count on."""
+        if "info" in self.failures:
+            return await self.failures["info"](request)
+        wanted = set(request.query["id"].split(",")[:100])
+        listings = (*self.posts.values(), *self.comments.values())
+        found = [thing for listing in listings for thing in listing if thing["name"] in wanted]
+        children = [{"kind": thing["name"][:2], "data": thing} for thing in found]
+        page = {"kind": "Listing", "data": {"after": None, "dist": len(children), "children": children}}
         return web.Response(text=json.dumps(page), content_type="application/json", headers=self.rate_headers)
 
     def _page(self, things: list[Thing], after: str | None, limit: int) -> dict[str, object]:

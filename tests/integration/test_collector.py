@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 from fakes.examples import example_item, example_settings, living
+from msgspec.structs import replace
 
 from agent.collector import Collector
 from agent.sources.protocol import Page
@@ -28,6 +29,8 @@ class ListSource:
         self.gate = asyncio.Event()
         self.gate.set()
         self.reads = 0
+        self.looks: list[list[str]] = []
+        self.look_error: SourceUnavailable | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -46,6 +49,12 @@ class ListSource:
         await self.gate.wait()
         for number in range(int(cursor or 0), len(content)):
             yield Page(items=content[number], cursor=str(number + 1))
+
+    async def look_again(self, items: Sequence[Item]) -> Page:
+        self.looks.append([item.name for item in items])
+        if self.look_error:
+            raise self.look_error
+        return Page(items=tuple(replace(item, upvotes=99, collected_utc=item.collected_utc + 9999) for item in items))
 
 
 class Analyzer:

@@ -416,6 +416,67 @@ async def test_an_unreadable_cursor_is_read_as_none(fake: FakeReddit) -> None:
         assert _names(await _pages(source, "not json")) == [post]
 
 
+async def test_a_second_look_brings_votes_edits_and_deletions(fake: FakeReddit) -> None:
+    """Posts and comments are asked for together, by name; what was taken away keeps nothing that anybody wrote."""
+    names = [fake.add_post(SUBREDDIT, NOW - 60, selftext="first") for _ in range(3)]
+    names.append(fake.add_comment(SUBREDDIT, NOW - 50))
+    async with _source(fake) as source:
+        stored = [item for page in await _pages(source) for item in page.items]
+        fake.edit(names[0], score=99, selftext="second")
+        fake.take_away(names[1])
+        fake.edit(names[2], removed_by_category="moderator")
+        fake.take_away(names[3])
+        again = {item.name: item for item in (await source.look_again(stored)).items}
+    assert (again[names[0]].upvotes, again[names[0]].content, again[names[0]].is_deleted) == (99, "second", False)
+    for name in names[1:]:
+        item = again[name]
+        assert item.is_deleted
+        assert (item.title, item.content, item.author, item.url) == ("", "", "[deleted]", "")
+    assert fake.requests[-1].startswith("/api/info")
+
+
+async def test_a_hundred_are_looked_at_with_one_request(fake: FakeReddit) -> None:
+    """So that a sweep of a store stays within Reddit's rate."""
+    for _ in range(250):
+        fake.add_post(SUBREDDIT, NOW - 60)
+    async with _source(fake) as source:
+        stored = [item for page in await _pages(source) for item in page.items]
+        asked = len(fake.requests)
+        assert len((await source.look_again(stored)).items) == 250
+        assert len(fake.requests) - asked == 3
+
+
+async def test_what_reddit_no_longer_names_is_gone(fake: FakeReddit) -> None:
+    """Its answer simply leaves such an item out."""
+    names = [fake.add_post(SUBREDDIT, NOW - 60) for _ in range(4)]
+    async with _source(fake) as source:
+        stored = [item for page in await _pages(source) for item in page.items]
+        fake.delete(names[0])
+        again = (await source.look_again(stored)).items
+    assert [item.name for item in again if item.is_deleted] == names[:1]
+
+
+async def test_an_answer_that_names_almost_nothing_deletes_nothing(fake: FakeReddit) -> None:
+    """A fault at the other end must not empty the store: what is missing then is left as it was."""
+    names = [fake.add_post(SUBREDDIT, NOW - 60) for _ in range(4)]
+    async with _source(fake) as source:
+        stored = [item for page in await _pages(source) for item in page.items]
+        for name in names[:3]:
+            fake.delete(name)
+        again = (await source.look_again(stored)).items
+    assert [(item.name, item.is_deleted) for item in again] == [(names[3], False)]
+
+
+async def test_a_second_look_that_is_refused_deletes_nothing(fake: FakeReddit) -> None:
+    """403 is no deletion."""
+    fake.add_post(SUBREDDIT, NOW - 60)
+    async with _source(fake) as source:
+        stored = [item for page in await _pages(source) for item in page.items]
+        fake.failures["info"] = fake.answer(403)
+        with pytest.raises(SourceUnavailable):
+            await source.look_again(stored)
+
+
 def _assert_no_secret(failure: SourceUnavailable) -> None:
     """Neither the sentence nor the traceback with all its causes names a credential or a token."""
     whole = "".join(traceback.format_exception(failure)) + repr(failure)
