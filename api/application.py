@@ -1,6 +1,6 @@
 """The application: every route, and what each request passes on its way to one.
 
-measure -> headers and CORS -> intake -> errors -> handler
+measure -> headers and CORS -> intake -> errors -> last known answers -> handler
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from api.admin import AdminRoutes
 from api.drain import count
 from api.errors import tell_errors
 from api.health import HealthRoutes
+from api.last_known import LastKnown
 from api.metrics import MetricsRoutes
 from api.origins import decorate
 from api.page import PageRoutes
@@ -47,7 +48,13 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
     )
     application = web.Application(
         client_max_size=MAX_BODY_BYTES,
-        middlewares=(metrics.measure(), decorate(settings.api.api_cors_origins), count(pulse.intake), tell_errors),
+        middlewares=(
+            metrics.measure(),
+            decorate(settings.api.api_cors_origins),
+            count(pulse.intake),
+            tell_errors,
+            LastKnown().middleware(),
+        ),
     )
     for group in groups:
         application.add_routes(group.routes())
