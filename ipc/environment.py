@@ -6,17 +6,19 @@ A name in the environment beats the same name in the file. The file is ``SENTIME
 
 from __future__ import annotations
 
+import base64
 import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from dotenv import dotenv_values
 
 from ipc.baseline import BASELINE_MB, low_thresholds
 from ipc.errors import SettingsError
-from ipc.settings import GROUPS, NAMES, Folders, Group, Names, Secret, Settings, WatchdogSettings
+from ipc.settings import GROUPS, NAMES, Folders, Group, Names, Secret, Settings, StoreSettings, WatchdogSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -200,13 +202,21 @@ def _cross_check(settings: Settings) -> list[str]:
     deadman_url = settings.alerts.alert_deadman_url
     if deadman_url and not deadman_url.reveal().lower().startswith(("http://", "https://")):
         raise SettingsError("ALERT_DEADMAN_URL is no http or https address")
-    warnings = list(low_thresholds(watchdog))
-    if settings.store.cosmos_endpoint:
-        store = settings.folders.store
-        warnings += [
-            f"COSMOS_ENDPOINT is set, but this version has no Cosmos DB store: items are kept in SQLite at {store}"
-        ]
-    return warnings
+    _cross_check_cosmos(settings.store)
+    return list(low_thresholds(watchdog))
+
+
+def _cross_check_cosmos(store: StoreSettings) -> None:
+    if not store.cosmos_endpoint:
+        return
+    address = urlsplit(store.cosmos_endpoint)
+    # Neither is quoted: a connection string, which holds the key, is pasted here easily.
+    if address.scheme not in {"http", "https"} or address.username or not address.hostname:
+        raise SettingsError("COSMOS_ENDPOINT is no address like https://NAME.documents.azure.com:443/")
+    try:
+        base64.b64decode(store.cosmos_key.reveal(), validate=True)
+    except ValueError:
+        raise SettingsError("COSMOS_KEY is no base64, hence no account's key: copy it whole") from None
 
 
 def _cross_check_watchdog(watchdog: WatchdogSettings) -> None:

@@ -138,9 +138,15 @@ class AnalyzerSettings(Group, frozen=True):
 class StoreSettings(Group, frozen=True):
     """Where scored items live."""
 
+    #: Set: items live in Azure Cosmos DB; empty: in SQLite.
     cosmos_endpoint: str = ""
+    #: Empty with an endpoint: sign in by Entra ID, which needs the extra `entra`.
     cosmos_key: Secret = Secret("")
     cosmos_database: str = "sentiment_analysis"
+    #: No call to Cosmos DB lasts longer, connecting and waiting in line included. Chosen: the SDK gives up after 5 s.
+    cosmos_request_timeout_s: Seconds = 10.0
+    #: How many calls to Cosmos DB one process has under way at most. Chosen, not measured.
+    cosmos_concurrency: Annotated[int, Meta(ge=1, le=64)] = 8
     data_retention_days: Count = 90
     #: A query that takes longer is logged with the word slow.
     slow_query_ms: Annotated[float, Meta(ge=0)] = 200.0

@@ -24,7 +24,7 @@ ONLY_IN = {
     "torch": "agent/sentiment/flair_engine.py",
     "transformers": "agent/sentiment/flair_engine.py",
     "asyncpraw": "agent/sources/reddit.py",
-    "azure": "agent/store/cosmos.py",
+    "azure": "agent/store/cosmos_client.py",
     "apprise": "watchdog/apprise_sender.py",
 }
 #: `api` shows what is stored; it never reads a source or loads a model.

@@ -118,10 +118,26 @@ def test_a_secret_is_never_shown(tmp_path: Path) -> None:
     assert "hush" not in str(caught.value)
 
 
-def test_cosmos_that_is_not_there_yet_is_told(tmp_path: Path) -> None:
-    """An operator who sets it must know where the items really are."""
-    (warning,) = loaded(tmp_path, "COSMOS_ENDPOINT=https://example.documents.azure.com\n").warnings
-    assert "SQLite" in warning
+@pytest.mark.parametrize(
+    "env_file",
+    [
+        "COSMOS_ENDPOINT=AccountEndpoint=https://a.documents.azure.com:443/;AccountKey=aHVzaA==;\n",
+        "COSMOS_ENDPOINT=https://user:aHVzaA==@a.documents.azure.com/\n",
+        "COSMOS_ENDPOINT=https://a.documents.azure.com/\nCOSMOS_KEY=aHVzaA==and-more\n",
+    ],
+)
+def test_a_cosmos_account_that_cannot_be_one_is_refused_unquoted(tmp_path: Path, env_file: str) -> None:
+    """A connection string in the wrong place holds the key: it is refused and never repeated."""
+    with pytest.raises(SettingsError, match="COSMOS_") as caught:
+        loaded(tmp_path, env_file)
+    assert "aHVzaA==" not in str(caught.value)
+
+
+def test_a_cosmos_account_is_taken_without_a_warning(tmp_path: Path) -> None:
+    """Endpoint and key as the portal shows them."""
+    settings = loaded(tmp_path, "COSMOS_ENDPOINT=https://a.documents.azure.com:443/\nCOSMOS_KEY=aHVzaA==\n")
+    assert settings.warnings == ()
+    assert settings.store.cosmos_key.reveal() == "aHVzaA=="
 
 
 def test_an_empty_value_is_the_default(tmp_path: Path) -> None:

@@ -1,0 +1,175 @@
+"""What a batch of looks changes in one partition, given what is known to lie there: pure, no network and no clock.
+
+A plan is a transactional batch: documents created where nothing is known, replaced where a later look changed them
+(under the version that was read), and the counts incremented by just that. The service carries out all of it or none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import msgspec
+
+from agent.records import Kept, Scored
+from agent.store import cosmos_documents
+from agent.store.cosmos_days import DAY_ID, MOST_PATCHES, Delta
+from agent.store.cosmos_layout import COUNTER_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from agent.store.cosmos_documents import Document
+    from ipc.messages import Item
+
+#: One operation of a batch, as the SDK takes it: a verb, its arguments, and its conditions.
+Operation: TypeAlias = tuple[str, tuple[Any, ...]] | tuple[str, tuple[Any, ...], dict[str, Any]]
+
+#: The service's bound is 100 operations; the rest is for the counts of the day.
+CHUNK_ITEMS: Final = 100 - MOST_PATCHES
+#: The service's bound is 2 MB; what an item has beside its texts is not counted here. Chosen.
+CHUNK_BYTES: Final = 1_200_000
+#: What stays of a known item whatever a later look says.
+_FIXED: Final = ("subreddit", "created_utc", "collected_utc", "source")
+
+#: All looks at the items of one partition, by the ids of their documents, each in the order in which they came.
+Looks: TypeAlias = "dict[str, list[Scored]]"
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """One batch, and what comes of it once it is carried out."""
+
+    operations: list[Operation]
+    #: How many items this write brought, those of an earlier try of it that came through unnoticed among them.
+    new: int
+    #: When the newest of these items was collected, by source.
+    newest: dict[str, int]
+
+
+def partitions(scored: Iterable[Scored]) -> dict[str, Looks]:
+    """Sort looks by the partition of their item."""
+    sorted_out: defaultdict[str, Looks] = defaultdict(dict)
+    for look in scored:
+        of_partition = sorted_out[cosmos_documents.partition(look.item.subreddit, look.item.created_utc)]
+        of_partition.setdefault(cosmos_documents.escape(look.item.name), []).append(cosmos_documents.fitted(look))
+    return dict(sorted_out)
+
+
+def chunks(looks: Looks) -> Iterator[Looks]:
+    """Cut the looks of one partition so that each part fits into one batch, whatever it finds there."""
+    sizes = {
+        name: max(cosmos_documents.size_bytes(msgspec.to_builtins(look)) for look in of_one)
+        for name, of_one in looks.items()
+    }
+    for names in cut(sizes):
+        yield {name: looks[name] for name in names}
+
+
+def cut(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """Cut documents, by id and size, into as few parts as there must be batches."""
+    part: list[str] = []
+    filled = 0
+    for name, size in sizes.items():
+        if part and (len(part) == CHUNK_ITEMS or filled + size > CHUNK_BYTES):
+            yield part
+            part, filled = [], 0
+        part.append(name)
+        filled += size
+    if part:
+        yield part
+
+
+def plan(pk: str, looks: Looks, known: Mapping[str, Document], write: str, ttl_s: Callable[[int], int]) -> Plan:
+    """Return what to do about these looks when ``known`` are the documents that have their ids."""
+    operations: list[Operation] = []
+    delta = Delta()
+    new = 0
+    newest: dict[str, int] = {}
+    for name, of_one in looks.items():
+        document = known.get(name)
+        maker = document["write"] if document else write
+        before = cosmos_documents.kept(document) if document else None
+        after = _after(before, of_one)
+        new += maker == write
+        item = after.scored.item
+        newest = latest(newest, {item.source: item.collected_utc})
+        if after is before:
+            continue
+        changed = cosmos_documents.item_document(after, pk, maker, ttl_s(item.created_utc))
+        if document is None or before is None:
+            delta.add(after.scored)
+            operations.append(("create", (changed,)))
+        else:
+            delta.exchange(before.scored, after.scored)
+            operations.append(("replace", (name, changed), {"if_match_etag": document["_etag"]}))
+    operations += [("patch", (DAY_ID, increments)) for increments in delta.patches()]
+    return Plan(operations, new, newest)
+
+
+def _after(before: Kept | None, looks: Sequence[Scored]) -> Kept:
+    """Return what is to be kept after these looks; ``before`` itself when they change nothing."""
+    kept = before
+    for look in looks:
+        kept = seen(kept, look)
+    assert kept is not None  # noqa: S101 - nobody hands in an item without a look
+    return kept
+
+
+def seen(kept: Kept | None, look: Scored) -> Kept:
+    """Return what is to be kept after a look; ``kept`` itself when it is no later one."""
+    checked_utc = look.item.collected_utc
+    if kept is None:
+        first = forgotten(look) if look.item.is_deleted else look
+        return Kept(scored=first, checked_utc=checked_utc, place=look.item.name)
+    if checked_utc <= kept.checked_utc:
+        return kept
+    return msgspec.structs.replace(kept, scored=_later(kept.scored, look), checked_utc=checked_utc)
+
+
+def _later(old: Scored, look: Scored) -> Scored:
+    fixed = {field: getattr(old.item, field) for field in _FIXED}
+    now = Scored(item=msgspec.structs.replace(look.item, **fixed), score=old.score)
+    if look.item.is_deleted:
+        return forgotten(now)
+    if old.item.is_deleted or (old.item.title, old.item.content) != (look.item.title, look.item.content):
+        return msgspec.structs.replace(now, score=look.score)
+    return now
+
+
+def forgotten(one: Scored) -> Scored:
+    """Return what stays of a deleted item: its anonymous score, and where and when it was."""
+    return msgspec.structs.replace(one, item=emptied(one.item))
+
+
+def emptied(item: Item) -> Item:
+    """Return an item without its texts, author and url."""
+    return msgspec.structs.replace(item, title="", content="", author="", url="", is_deleted=True)
+
+
+def forgetting(known: Mapping[str, Document], author_key: str, ttl_s: Callable[[int], int]) -> Plan:
+    """Return what empties the items among ``known`` that are still the author's; what they counted, they count."""
+    operations: list[Operation] = []
+    for name, document in known.items():
+        if document.get("author_key") == author_key:
+            kept = cosmos_documents.kept(document)
+            emptied_too = msgspec.structs.replace(kept, scored=forgotten(kept.scored))
+            left_s = ttl_s(kept.scored.item.created_utc)
+            changed = cosmos_documents.item_document(emptied_too, document["pk"], document["write"], left_s)
+            operations.append(("replace", (name, changed), {"if_match_etag": document["_etag"]}))
+    return Plan(operations, 0, {})
+
+
+def counting(documents: Mapping[str, Document], known: Mapping[str, Document], figure: str) -> Plan:
+    """Return what creates those documents that are not known, and counts them by what they say in ``figure``."""
+    fresh = [document for name, document in documents.items() if name not in known]
+    counts = Counter(document[figure] for document in fresh)
+    operations: list[Operation] = [("create", (document,)) for document in fresh]
+    if fresh:
+        increments = [{"op": "incr", "path": f"/{path}", "value": value} for path, value in counts.items()]
+        operations.append(("patch", (COUNTER_ID, increments)))
+    return Plan(operations, len(fresh), {})
+
+
+def latest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """Return the later time of each source."""
+    return {source: max(each[source] for each in (one, other) if source in each) for source in {**one, **other}}

@@ -1,0 +1,114 @@
+"""What the writer keeps in the container ``meta``: cycles, what was set aside, names, and what ``items`` holds.
+
+The first two are counted in the batch that stores them, exactly. What ``items`` holds spans partitions, so no batch can
+keep it: it is added up as items are written, and counted anew from the documents of the days when a write has failed in
+the middle, and at each start.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from agent.store import cosmos_batches, cosmos_changes, cosmos_documents, cosmos_layout, cosmos_queries
+from agent.store.cosmos_batches import Place
+from agent.store.cosmos_layout import CONTENTS, CONTENTS_ID, CYCLES, META, SET_ASIDE
+from ipc import logs
+from ipc.errors import StoreUnavailable
+from ipc.messages import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from agent.records import SetAside
+    from agent.store.cosmos_client import CosmosDatabase
+    from agent.store.cosmos_documents import Document
+    from ipc.messages import Cycle
+
+_log = logs.log(__name__)
+
+#: The count of all days: 10,000 documents are two years of fourteen subreddits. Beyond this it is left for the next
+#: start. Chosen, not measured.
+RECOUNT_LIMIT_S: Final = 60.0
+
+
+class Meta:
+    """The writer's hand in ``meta``. ``ttl_s`` says how long what was created at a time lives on."""
+
+    def __init__(self, database: CosmosDatabase, ttl_s: Callable[[int], int]) -> None:
+        self._database = database
+        self._ttl_s = ttl_s
+        self._named: set[str] = set()
+        self._newest: dict[str, int] = {}
+        #: What ``contents`` says may be wrong: a write has begun and not ended well, or nobody has looked yet.
+        self.is_in_doubt = True
+
+    async def name(self, subreddits: Iterable[str]) -> None:
+        """Keep the first spelling of each subreddit."""
+        for subreddit in subreddits:
+            if (sub := cosmos_documents.sub(subreddit)) not in self._named:
+                await self._database.create(META, cosmos_documents.subreddit_document(subreddit))
+                self._named.add(sub)
+
+    async def set_aside(self, all_of_it: Iterable[SetAside]) -> None:
+        """Keep what is not there yet, and count it."""
+        documents = [cosmos_documents.set_aside_document(one, self._ttl_s(one.item.created_utc)) for one in all_of_it]
+        await self._count(documents, "type", cosmos_documents.counter_document(SET_ASIDE, "set_aside"))
+
+    async def cycles(self, cycles: Iterable[Cycle]) -> None:
+        """Keep those that are not there yet, and count them by outcome."""
+        documents = [cosmos_documents.cycle_document(one, self._ttl_s(int(one.finished_utc))) for one in cycles]
+        counter = cosmos_documents.counter_document(CYCLES, "succeeded", "failed")
+        await self._count(documents, "outcome", counter)
+
+    async def _count(self, listed: list[Document], figure: str, counter: Document) -> None:
+        documents = {document["id"]: document for document in reversed(listed)}  # of one that comes twice, the first
+        for ids in cosmos_changes.cut({name: cosmos_documents.size_bytes(one) for name, one in documents.items()}):
+            part = {name: documents[name] for name in ids}
+            plan = partial(cosmos_changes.counting, part, figure=figure)
+            await cosmos_batches.carry_out(self._database, Place(META, counter), ids, plan)
+
+    async def forget(self, author_key: str) -> None:
+        """Empty what was set aside of an author."""
+        rows = await self._database.query(META, cosmos_queries.SET_ASIDE_OF_AUTHOR, {"author": author_key}, SET_ASIDE)
+        for document in rows:
+            item = cosmos_changes.emptied(msgspec.convert(document["item"], Item))
+            # What the error says behind its type may quote the text.
+            changed = document | {"author_key": "", "error": document["error"].partition(":")[0]}
+            changed |= {"item": msgspec.to_builtins(item), "ttl": self._ttl_s(item.created_utc)}
+            await self._database.replace(META, changed)
+
+    async def tell_contents(self, new: int, newest: dict[str, int]) -> None:
+        """Add what a write has brought."""
+        is_known = all(self._newest.get(source, -1) >= collected for source, collected in newest.items())
+        if is_known and not new and not self.is_in_doubt:
+            return
+        for _ in range(cosmos_batches.TRIES):
+            found = await self._database.read(META, CONTENTS, CONTENTS_ID)
+            items = await self._items_ever() if self.is_in_doubt else (found["items"] if found else 0) + new
+            sources = cosmos_changes.latest(found["sources"] if found else {}, newest)
+            document = {"id": CONTENTS_ID, "pk": CONTENTS, "type": "contents", "items": items, "sources": sources}
+            if await self._write_contents(document, found):
+                self._newest, self.is_in_doubt = sources, False
+                return
+        raise StoreUnavailable("others keep changing what the store says of its contents")
+
+    async def recount(self) -> None:
+        """Count at the start, when no write is in hand; a count that can't be had now is left for later."""
+        try:
+            await self.tell_contents(0, {})
+        except StoreUnavailable as error:
+            _log.warning("The number of stored items could not be counted: it is told as it was", reason=str(error))
+
+    async def _write_contents(self, document: Document, found: Document | None) -> bool:
+        if found is None:
+            return await self._database.create(META, document)
+        return await self._database.replace(META, document | {"_etag": found["_etag"]})
+
+    async def _items_ever(self) -> int:
+        rows: list[Any] = await self._database.query(
+            cosmos_layout.ITEMS, cosmos_queries.ITEMS_EVER, {}, limit_s=RECOUNT_LIMIT_S
+        )
+        return sum(int(row) for row in rows if isinstance(row, int | float))

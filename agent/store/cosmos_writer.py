@@ -1,0 +1,158 @@
+"""The writer's side of the Cosmos DB store: exact and bounded.
+
+Partitions are written side by side, a few at a time; within one, batch after batch. A write that fails in the middle
+may be repeated whole: what is done already is recognised and done no second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import defaultdict
+from functools import partial
+from typing import TYPE_CHECKING, Final, Self
+
+from agent.store import cosmos_batches, cosmos_changes, cosmos_days, cosmos_documents, cosmos_init, cosmos_queries
+from agent.store.cosmos_batches import Place
+from agent.store.cosmos_client import CosmosDatabase
+from agent.store.cosmos_layout import ITEMS
+from agent.store.cosmos_meta import Meta
+from agent.store.query_log import QueryLog
+from ipc.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import TracebackType
+
+    from agent.records import Scored, SetAside
+    from agent.store.cosmos_changes import Looks, Plan
+    from agent.store.cosmos_documents import Document
+    from ipc.messages import Cycle
+    from ipc.settings import StoreSettings
+
+#: How many items of an author are looked up at once.
+_FORGET_AT_ONCE: Final = 500
+
+
+class CosmosWriter:
+    """A :class:`~agent.store.protocol.Writing` of a database. ``clock`` is the wall clock that times to live go by."""
+
+    engine = "cosmos"
+
+    def __init__(self, settings: StoreSettings, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._database = CosmosDatabase(settings)
+        self._meta = Meta(self._database, self._ttl_s)
+        self._log = QueryLog(settings.slow_query_ms)
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        """See that the containers are as they must be, and count what they hold.
+
+        Raises:
+            SettingsError: they can't be mended, or belong to a newer version.
+            StoreUnavailable: the account is away, or ``sentimentagent store init`` has not been run.
+
+        """
+        try:
+            await cosmos_init.check(self._database, self._settings.cosmos_database)
+            await self._meta.recount()
+        except BaseException:
+            await self._database.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        await self._database.__aexit__(kind, error, trace)
+
+    def gauges(self) -> dict[str, float]:
+        """Return the request units that were used, their rate, and how often there were none left."""
+        return self._database.meter.gauges()
+
+    async def write(self, scored: Sequence[Scored], set_aside: Sequence[SetAside], cycles: Sequence[Cycle]) -> int:
+        """Store all of it durably and return how many scored items were new. One write at a time: others wait."""
+        began_s = time.perf_counter()
+        async with self._turn:
+            was_in_doubt, self._meta.is_in_doubt = self._meta.is_in_doubt, True
+            new, newest = await self._write_items(scored)
+            await self._meta.set_aside(set_aside)
+            await self._meta.cycles(cycles)
+            self._meta.is_in_doubt = was_in_doubt
+            await self._meta.tell_contents(new, newest)
+        self._log.note("write", (time.perf_counter() - began_s) * 1000, new)
+        return new
+
+    async def retain(self, created_from_utc: int) -> int:  # noqa: ARG002 - the protocol's name for it
+        """Return 0: each item carries its time to live, and the service removes it by itself."""
+        return 0
+
+    async def forget(self, author: str) -> int:
+        """Empty every item of ``author`` and return how many there were."""
+        author_key, forgotten = author.lower(), 0
+        async with self._turn:
+            await self._meta.forget(author_key)
+            while found := await self._database.query(
+                ITEMS, cosmos_queries.OF_AUTHOR, {"author": author_key, "limit": _FORGET_AT_ONCE}
+            ):
+                for pk, known in _by_partition(found).items():
+                    await self._forget(pk, known, author_key)
+                forgotten += len(found)
+        return forgotten
+
+    async def _forget(self, pk: str, known: dict[str, Document], author_key: str) -> None:
+        plan = partial(cosmos_changes.forgetting, author_key=author_key, ttl_s=self._ttl_s)
+        for ids in cosmos_changes.cut(dict.fromkeys(known, 0)):
+            part = {name: known[name] for name in ids}
+            await cosmos_batches.carry_out(self._database, _place(pk), ids, plan, part)
+
+    async def _write_items(self, scored: Iterable[Scored]) -> tuple[int, dict[str, int]]:
+        """Write all partitions; return how many items are new, and when the newest of each source was collected."""
+        partitions = cosmos_changes.partitions(scored)
+        await self._meta.name(dict.fromkeys(one.item.subreddit for one in scored))
+        write, lanes = uuid.uuid4().hex, asyncio.Semaphore(self._settings.cosmos_concurrency)
+
+        async def write_one(pk: str, looks: Looks) -> list[Plan]:
+            async with lanes:
+                return [await self._write_chunk(pk, chunk, write) for chunk in cosmos_changes.chunks(looks)]
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                writing = [tasks.create_task(write_one(*one)) for one in partitions.items()]
+        except ExceptionGroup as errors:
+            if away := errors.subgroup(StoreUnavailable):
+                # One is as good as another. The others were stopped, and what they did is recognised the next time.
+                raise away.exceptions[0] from None
+            raise
+        return _summed(plan for task in writing for plan in task.result())
+
+    async def _write_chunk(self, pk: str, looks: Looks, write: str) -> Plan:
+        def plan(known: Mapping[str, Document]) -> Plan:
+            return cosmos_changes.plan(pk, looks, known, write, self._ttl_s)
+
+        return await cosmos_batches.carry_out(self._database, _place(pk), list(looks), plan)
+
+    def _ttl_s(self, created_utc: int) -> int:
+        return cosmos_documents.ttl_s(created_utc, self._settings.data_retention_days, self._clock())
+
+
+def _place(pk: str) -> Place:
+    return Place(ITEMS, cosmos_days.day_document(pk))
+
+
+def _summed(plans: Iterable[Plan]) -> tuple[int, dict[str, int]]:
+    new, newest = 0, dict[str, int]()
+    for plan in plans:
+        new += plan.new
+        newest = cosmos_changes.latest(newest, plan.newest)
+    return new, newest
+
+
+def _by_partition(found: Iterable[Document]) -> dict[str, dict[str, Document]]:
+    partitions: defaultdict[str, dict[str, Document]] = defaultdict(dict)
+    for document in found:
+        partitions[document["pk"]][document["id"]] = document
+    return dict(partitions)
