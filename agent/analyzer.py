@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from agent.retention import retain_every_hour
 from agent.sentiment.scoring import score_items
 from agent.store.choose import open_writer
 from ipc import logs
@@ -102,6 +103,14 @@ class Analyzer:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Score group after group until ``stop``; the group in hand is finished and acknowledged first."""
+        async with asyncio.TaskGroup() as tasks:
+            retention = tasks.create_task(
+                retain_every_hour(self._store, self._settings.store.data_retention_days), name="retention"
+            )
+            await self._score_groups(stop)
+            retention.cancel()
+
+    async def _score_groups(self, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             while not stop.is_set():
@@ -135,7 +144,8 @@ class Analyzer:
 
     async def _settle(self, group: Sequence[tuple[Connection, Batch]]) -> None:
         """Score, store and acknowledge the batches of ``group``."""
-        items = list({item.name: item for _, batch in group for item in batch.items}.values())
+        # By name and look: a later look at an item is another text, perhaps, and the store knows what to make of both.
+        items = list({(item.name, item.collected_utc): item for _, batch in group for item in batch.items}.values())
         cycles = list({cycle.id: cycle for _, batch in group for cycle in batch.cycles}.values())
         began_s = time.monotonic()
         self._pulse.intake.items_in += len(items)

@@ -32,12 +32,22 @@ T = TypeVar("T")
 BUSY_TIMEOUT_S: Final = 1.0
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+#: After these the connection is no good: a file that could be opened for reading alone is never written by it, and what
+#: was damaged is to be looked at anew.
+_CLOSING: Final = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_IOERR,
+    }
+)
 #: What the world outside does to a database; every other error of SQLite is a fault of ours and stays what it is.
 _IN_WORDS: Final = {
     sqlite3.SQLITE_BUSY: "is locked by another process",
     sqlite3.SQLITE_LOCKED: "is locked by another process",
-    sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup",
+    sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup: docs/store.md says how",
     sqlite3.SQLITE_NOTADB: "is not an SQLite database",
     sqlite3.SQLITE_FULL: "can't grow: the disk is full",
     sqlite3.SQLITE_READONLY: "can't be written: it is read-only",
@@ -58,22 +68,26 @@ class SqliteConnection:
     """A connection that lives in a thread of its own.
 
     ``connect`` opens the file for reading or for writing. Calls wait in a queue for the thread, first come, first
-    served; each is bounded by ``timeout_s`` from the moment that it was made (backpressure: the callers wait).
+    served; each is bounded by ``timeout_s`` from the moment that it was made (backpressure: the callers wait), and the
+    one that opens the file by ``opening_timeout_s``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each says one thing of the connection, and there are two callers
         self,
         path: Path,
         connect: Callable[[Path], sqlite3.Connection],
         settings: StoreSettings,
         log: QueryLog,
+        *,
         timeout_s: float,
+        opening_timeout_s: float | None = None,
     ) -> None:
         self._path = path
         self._connect = connect
         self._settings = settings
         self._log = log
         self._timeout_s = timeout_s
+        self._opening_timeout_s = opening_timeout_s or timeout_s
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"sqlite-{path.stem}")
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
@@ -129,12 +143,13 @@ class SqliteConnection:
             result = self._run(work, *args, **options)
             return result, (time.perf_counter() - began_s) * 1000
 
+        limit_s = self._opening_timeout_s if self._connection is None else self._timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(limit_s):
                 return await asyncio.get_running_loop().run_in_executor(self._thread, timed)
         except TimeoutError as error:
             self._interrupt()
-            raise StoreUnavailable(f"the database {self._path} did not answer within {self._timeout_s:g} s") from error
+            raise StoreUnavailable(f"the database {self._path} did not answer within {limit_s:g} s") from error
 
     def _interrupt(self) -> None:
         """End the running statement, so that the thread is free for the next call."""
@@ -147,7 +162,7 @@ class SqliteConnection:
             return work(self._current(), *args, **options)
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # extended codes add a higher byte
-            if code in _DAMAGED:
+            if code in _CLOSING:
                 self._close()
             if code not in _IN_WORDS:
                 raise
@@ -179,5 +194,5 @@ def _rows(result: object) -> int:
     if isinstance(result, list):
         return len(result)
     if isinstance(result, int):
-        return result
+        return int(result)
     return 0 if result is None else 1

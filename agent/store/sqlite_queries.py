@@ -10,33 +10,33 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from agent.records import Collections, Contents, Point, Score, Scored, SubredditTotals, Totals
-from ipc.messages import Item, SubredditFailure
+from agent.records import Collections, Contents, Hour, Point, SubredditTotals, Totals
+from agent.store import sqlite_rows
+from agent.store.sqlite_rows import COLUMNS, KEPT, LAST_LOOK
+from ipc.messages import SubredditFailure
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from agent.records import Kept, Scored
     from agent.store.protocol import Kind
+    from ipc.messages import Item
 
 HOUR_S: Final = 3600
 
-_COLUMNS: Final = (
-    "name, subreddit, author, title, content, url, created_utc, collected_utc, upvotes, comment_count, source,"
-    " sentiment, confidence, p_positive, p_neutral, p_negative, rule, model"
-)
 _SUMS: Final = "sum(positive), sum(neutral), sum(negative), sum(compound_sum)"
 
 
 def _counted(hours: str, of: str) -> str:
     """Return the SQL of a window's counts: whole hours from the table ``hours``, the rest from the rows.
 
-    The rows name both kinds, so that an index on (kind, created_utc) serves a window of all kinds.
+    The rows name both kinds, and deleted ones too, so that an index that begins with these serves a window of all.
     """
     subreddit = "NULL" if hours == "hours" else "subreddit"
     rows = f"""
         SELECT created_utc AS at_utc, subreddit, sentiment = 'positive' AS positive, sentiment = 'neutral' AS neutral,
                sentiment = 'negative' AS negative, p_positive - p_negative AS compound_sum
-        FROM items WHERE {of} kind IN ('post', 'comment') AND"""  # noqa: S608 - every part is a literal of this module
+        FROM items WHERE {of} kind IN ('post', 'comment') AND is_deleted IN (0, 1) AND"""  # noqa: S608 - every part is a literal of this module
     return f"""(
         {rows} created_utc >= :since AND created_utc < :head
         UNION ALL
@@ -122,50 +122,68 @@ def recent(
     of = "" if subreddit is None else "subreddit = :subreddit AND"
     # One arm a kind, each read from the end of an index and cut at the limit: nothing is sorted but 2 x limit rows.
     arms = " UNION ALL ".join(
-        f"SELECT * FROM (SELECT rowid AS stored, {_COLUMNS} FROM items WHERE {of} kind = '{one}'"  # noqa: S608 - literals
-        " AND created_utc >= :since ORDER BY created_utc DESC, rowid DESC LIMIT :limit)"
+        f"SELECT * FROM (SELECT rowid AS stored, {COLUMNS} FROM items WHERE {of} kind = '{one}'"  # noqa: S608 - literals
+        " AND is_deleted = 0 AND created_utc >= :since ORDER BY created_utc DESC, rowid DESC LIMIT :limit)"
         for one in (("post", "comment") if kind == "all" else (kind,))
     )
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM ({arms}) ORDER BY created_utc DESC, stored DESC LIMIT :limit",  # noqa: S608 - literals
+        f"SELECT {COLUMNS} FROM ({arms}) ORDER BY created_utc DESC, stored DESC LIMIT :limit",  # noqa: S608 - literals
         {"subreddit": subreddit, "since": since_utc, "limit": limit},
     )
-    return [_scored(row) for row in rows]
+    return [sqlite_rows.scored(row) for row in rows]
 
 
 def item(connection: sqlite3.Connection, name: str) -> Scored | None:
-    """Return the item with this fullname."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM items WHERE name = ?", (name,)).fetchone()  # noqa: S608 - literals
-    return _scored(row) if row else None
+    """Return the item with this fullname, None when unknown or deleted."""
+    row = connection.execute(
+        f"SELECT {COLUMNS} FROM items WHERE name = ? AND is_deleted = 0",  # noqa: S608 - literals
+        (name,),
+    ).fetchone()
+    return sqlite_rows.scored(row) if row else None
 
 
-def _scored(row: tuple[Any, ...]) -> Scored:
-    name, subreddit, author, title, content, url, created_utc, collected_utc, upvotes, comment_count, source = row[:11]
-    sentiment, confidence, positive, neutral, negative, rule, model = row[11:]
-    return Scored(
-        item=Item(
-            name=name,
+def due(connection: sqlite3.Connection, looked_at_before_utc: int, limit: int) -> list[Item]:
+    """Return items of Reddit whose last look is older, the oldest look first, from an index of just these."""
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM items WHERE source = 'reddit' AND is_deleted = 0 AND {LAST_LOOK} < ?"  # noqa: S608 - literals
+        f" ORDER BY {LAST_LOOK}, rowid LIMIT ?",
+        (looked_at_before_utc, limit),
+    )
+    return [sqlite_rows.scored(row).item for row in rows]
+
+
+def scan(connection: sqlite3.Connection, after: str | None, limit: int) -> list[Kept]:
+    """Return the next items, as they were stored one after the other: what comes meanwhile comes at the end."""
+    rows = connection.execute(
+        f"SELECT {KEPT} FROM items WHERE rowid > ? ORDER BY rowid LIMIT ?",  # noqa: S608 - literals
+        (int(after or 0), limit),
+    )
+    return [sqlite_rows.kept(row) for row in rows]
+
+
+def hours(connection: sqlite3.Connection, after: Hour | None, limit: int) -> list[Hour]:
+    """Return the next roll-ups by subreddit and hour, under the names that came first."""
+    behind = (after.subreddit, after.hour_utc) if after else ("", -1)
+    rows = connection.execute(
+        """
+        SELECT (SELECT named.subreddit FROM subreddits AS named WHERE named.subreddit = stored.subreddit),
+               hour_utc, positive, neutral, negative, compound_sum
+        FROM subreddit_hours AS stored WHERE (stored.subreddit, hour_utc) > (?, ?)
+        ORDER BY stored.subreddit, hour_utc LIMIT ?
+        """,
+        (*behind, limit),
+    )
+    return [
+        Hour(
             subreddit=subreddit,
-            author=author,
-            title=title,
-            content=content,
-            url=url,
-            created_utc=created_utc,
-            collected_utc=collected_utc,
-            upvotes=upvotes,
-            comment_count=comment_count,
-            source=source,
-        ),
-        score=Score(
-            sentiment=sentiment,
-            confidence=confidence,
+            hour_utc=hour_utc,
             positive=positive,
             neutral=neutral,
             negative=negative,
-            rule=rule,
-            model=model,
-        ),
-    )
+            compound_sum=compound_sum,
+        )
+        for subreddit, hour_utc, positive, neutral, negative, compound_sum in rows
+    ]
 
 
 def subreddits(connection: sqlite3.Connection) -> list[str]:

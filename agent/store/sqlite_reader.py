@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from agent.records import Collections, Contents, Point, Scored, SubredditTotals, Totals
+    from agent.records import Collections, Contents, Hour, Kept, Point, Scored, SubredditTotals, Totals
     from agent.store.protocol import Kind
+    from ipc.messages import Item
     from ipc.settings import StoreSettings
 
 #: No answer is worth a longer wait; the slowest that was measured on a million items took 60 ms. Chosen, not measured.
@@ -33,7 +34,7 @@ class SqliteReader:
 
     def __init__(self, path: Path, settings: StoreSettings) -> None:
         self._connection = SqliteConnection(
-            path, connect_to_read, settings, QueryLog(settings.slow_query_ms), TIMEOUT_S
+            path, connect_to_read, settings, QueryLog(settings.slow_query_ms), timeout_s=TIMEOUT_S
         )
 
     async def __aenter__(self) -> Self:
@@ -63,7 +64,7 @@ class SqliteReader:
         return await self._connection.call("recent", sqlite_queries.recent, subreddit, since_utc, limit, kind)
 
     async def item(self, name: str) -> Scored | None:
-        """Return the item with this fullname, None when unknown."""
+        """Return the item with this fullname, None when unknown or deleted."""
         return await self._connection.call("item", sqlite_queries.item, name)
 
     async def subreddits(self) -> list[str]:
@@ -77,6 +78,22 @@ class SqliteReader:
     async def contents(self) -> Contents:
         """Return what the store holds."""
         return await self._connection.poll("contents", sqlite_queries.contents)
+
+    async def due(self, looked_at_before_utc: int, limit: int) -> list[Item]:
+        """Return items of Reddit that were last looked at before, the oldest look first."""
+        return await self._connection.call("due", sqlite_queries.due, looked_at_before_utc, limit)
+
+    async def scan(self, after: str | None, limit: int) -> list[Kept]:
+        """Return the next items in the order in which they were stored."""
+        return await self._connection.call("scan", sqlite_queries.scan, after, limit)
+
+    async def hours(self, after: Hour | None, limit: int) -> list[Hour]:
+        """Return the next roll-ups by subreddit and hour."""
+        return await self._connection.call("hours", sqlite_queries.hours, after, limit)
+
+    def gauges(self) -> dict[str, float]:
+        """Return none: what SQLite does is in the log of queries."""
+        return {}
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:

@@ -108,8 +108,25 @@ _VERSION_1: Final = (
     "CREATE INDEX cycles_by_time ON cycles (finished_utc)",
 )
 
+#: The last look, what is deleted, and indexes that know it. No row is rewritten: the columns are at first what they
+#: are for a row that ends before them, and the indexes are built in one pass each.
+_VERSION_2: Final = (
+    # NULL as long as nobody has looked again; collected_utc is the first look.
+    "ALTER TABLE items ADD COLUMN checked_utc INTEGER",
+    "ALTER TABLE items ADD COLUMN is_deleted INTEGER NOT NULL DEFAULT 0",
+    "DROP INDEX items_by_time",
+    "DROP INDEX items_by_subreddit",
+    # As before, with deleted ones apart: the newest that may be shown are found at once, however many of them are not.
+    "CREATE INDEX items_by_time ON items (kind, is_deleted, created_utc)",
+    "CREATE INDEX items_by_subreddit ON items (subreddit, kind, is_deleted, created_utc)",
+    # What is to be looked at again, the oldest look first. Archives and sample data don't change, and cost nothing here.
+    """
+    CREATE INDEX items_due ON items (ifnull(checked_utc, collected_utc)) WHERE source = 'reddit' AND is_deleted = 0
+    """,
+)
+
 #: ``MIGRATIONS[n]`` leads from version n to version n + 1; version 0 is an empty file.
-MIGRATIONS: Final = (_VERSION_1,)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2)
 VERSION: Final = len(MIGRATIONS)
 
 
@@ -134,25 +151,31 @@ def stamp(connection: sqlite3.Connection) -> Stamp:
     return Stamp(application_id, version, tables is None)
 
 
-def claim(connection: sqlite3.Connection, path: Path) -> None:
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Make an empty file ours, or bring an older one of ours to :data:`VERSION`, all or nothing.
 
     Raises:
         SettingsError: the file is somebody else's, or of a newer version; it is left as it was.
 
     """
-    if _version_of_ours(connection, path) == VERSION:
+    if recognise(connection, path) == VERSION:
         return
     with transaction(connection):
         # Asked again under the lock: another process may have done it a moment ago.
-        for migration in MIGRATIONS[_version_of_ours(connection, path) :]:
+        for migration in MIGRATIONS[recognise(connection, path) :]:
             for statement in migration:
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def _version_of_ours(connection: sqlite3.Connection, path: Path) -> int:
+def recognise(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of a file of ours, 0 of an empty one.
+
+    Raises:
+        SettingsError: the file is somebody else's, or of a newer version.
+
+    """
     found = stamp(connection)
     if found.is_foreign:
         raise SettingsError(

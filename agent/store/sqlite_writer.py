@@ -1,6 +1,8 @@
 """The writer's side of the SQLite store: one process, one durable transaction a batch.
 
-It makes the file, migrates it, and keeps its write-ahead log small. A file that is not ours is never touched.
+It makes the file, migrates it, sees that it is whole, and keeps its write-ahead log small. A file that is not ours is
+never touched, one that is damaged is never written. A second writer waits for its turn, a transaction at a time, and is
+told when that doesn't come: SQLite's own lock does it, and nothing is counted twice.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from agent.store import sqlite_changes, sqlite_schema
+from agent.store import sqlite_changes, sqlite_removal, sqlite_schema
 from agent.store.query_log import QueryLog
 from agent.store.sqlite_connection import BUSY_TIMEOUT_S, SqliteConnection
 from ipc import logs
@@ -28,8 +30,16 @@ _log = logs.log(__name__)
 
 #: A batch takes tens of milliseconds; a disk that is this far behind is as good as away. Chosen, not measured.
 TIMEOUT_S: Final = 60.0
+#: Opening may migrate and check. Ten million rows were migrated in MIGRATION_10M s; this allows for a slow disk.
+OPENING_TIMEOUT_S: Final = 900.0
 #: Above this the write-ahead log is brought home and cut to nothing; left alone it grew to 54-132 MB.
 WAL_LIMIT_BYTES: Final = 32 * 1024 * 1024
+#: While a reader that holds an old state keeps the log from being cut, this much more may come before the next try, which
+#: waits CHECKPOINT_WAIT_MS for it: some 13,000 items, hence a hundredth of a second in a write at most. Chosen.
+WAL_STEP_BYTES: Final = 8 * 1024 * 1024
+CHECKPOINT_WAIT_MS: Final = 100
+#: Up to this size a file is checked at each start: 590 MB with a million items took 1.6 s, read from memory.
+CHECK_LIMIT_BYTES: Final = 1024 * 1024 * 1024
 
 
 class SqliteWriter:
@@ -38,14 +48,22 @@ class SqliteWriter:
     def __init__(self, path: Path, settings: StoreSettings) -> None:
         self._path = path
         self._connection = SqliteConnection(
-            path, connect_to_write, settings, QueryLog(settings.slow_query_ms), TIMEOUT_S
+            path,
+            connect_to_write,
+            settings,
+            QueryLog(settings.slow_query_ms),
+            timeout_s=TIMEOUT_S,
+            opening_timeout_s=OPENING_TIMEOUT_S,
         )
+        #: How long the log was when it could not be cut.
+        self._stuck_bytes = 0
 
     async def __aenter__(self) -> Self:
         """Open, create what is missing, migrate what is older.
 
         Raises:
             SettingsError: the database was made by a newer version, or is not ours.
+            StoreUnavailable: it is damaged, locked, or can't be opened for now.
 
         """
         try:
@@ -67,16 +85,45 @@ class SqliteWriter:
     async def write(self, scored: Sequence[Scored], set_aside: Sequence[SetAside], cycles: Sequence[Cycle]) -> int:
         """Store all of it in one transaction, durably, and return how many scored items were new."""
         new = await self._connection.call("write", sqlite_changes.write, scored, set_aside, cycles)
-        if self._wal_bytes() > WAL_LIMIT_BYTES:
-            await self._checkpoint()
+        await self._shorten()
         return new
 
+    async def retain(self, created_from_utc: int) -> int:
+        """Remove items that were created before, and return how many; others write between the steps."""
+        removed = await self._connection.call("retain", sqlite_removal.retain_set_aside, created_from_utc)
+        while step := await self._connection.call("retain", sqlite_removal.retain_step, created_from_utc):
+            removed += step
+            await self._shorten()
+        return removed
+
+    async def forget(self, author: str) -> int:
+        """Empty every item of ``author``, and return how many there were; all rows are looked through, in steps."""
+        await self._connection.call("forget", sqlite_removal.forget_set_aside, author)
+        first, last = await self._connection.call("forget", sqlite_removal.rows_between)
+        forgotten = 0
+        for begin in range(first, last + 1, sqlite_removal.FORGET_ROWS):
+            forgotten += await self._connection.call("forget", sqlite_removal.forget_step, author, begin)
+            await self._shorten()
+        return forgotten
+
+    def gauges(self) -> dict[str, float]:
+        """Return how long the write-ahead log is."""
+        return {"store_wal_bytes": float(self._wal_bytes())}
+
+    async def _shorten(self) -> None:
+        if self._wal_bytes() > max(WAL_LIMIT_BYTES, self._stuck_bytes + WAL_STEP_BYTES):
+            await self._checkpoint()
+
     async def _checkpoint(self) -> None:
-        """Shorten the log. What was written is safe in it: a failure here is none of the write that came before."""
+        """Cut the log. What was written is safe in it: a failure here is none of the write that came before."""
+        reason = "a reader holds an old state"
         try:
-            await self._connection.call("checkpoint", sqlite_changes.checkpoint)
+            is_cut = await self._connection.call("checkpoint", sqlite_changes.checkpoint, CHECKPOINT_WAIT_MS)
         except StoreUnavailable as error:
-            _log.warning("The write-ahead log stays long", bytes=self._wal_bytes(), reason=str(error))
+            is_cut, reason = False, str(error)
+        self._stuck_bytes = 0 if is_cut else self._wal_bytes()
+        if self._stuck_bytes > WAL_LIMIT_BYTES:
+            _log.warning("The write-ahead log stays long", bytes=self._stuck_bytes, reason=reason)
 
     def _wal_bytes(self) -> int:
         with suppress(OSError):
@@ -89,6 +136,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
 
     Raises:
         SettingsError: it is somebody else's, or newer, or stands where there can be no write-ahead log.
+        StoreUnavailable: it is damaged.
 
     """
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
@@ -99,7 +147,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
             raise SettingsError(
                 f"{path} is not an SQLite database, and is left alone:"
-                " move it away, or choose another SENTIMENTAGENT_STATE_DIR"
+                " restore it from a backup, move it away, or choose another SENTIMENTAGENT_STATE_DIR"
             ) from error
         raise
     except BaseException:
@@ -109,7 +157,9 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    sqlite_schema.claim(connection, path)  # before anything is changed: the file may not be ours
+    sqlite_schema.recognise(connection, path)  # before anything else: the file may not be ours
+    _check(connection, path)
+    sqlite_schema.migrate(connection, path)
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise SettingsError(f"{path} can't have a write-ahead log there (a network folder?): choose a local folder")
@@ -119,3 +169,22 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     # This module checkpoints by itself, see WAL_LIMIT_BYTES: once in 32 MB instead of once in 4.
     connection.execute("PRAGMA wal_autocheckpoint = 0")
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """See that the file is whole, before anything is written that would make a bad thing worse."""
+    size_bytes = path.stat().st_size
+    if size_bytes > CHECK_LIMIT_BYTES:
+        _log.info(
+            "Database not checked: it is too large for each start; sentimentagent store verify does it",
+            bytes=size_bytes,
+            limit_bytes=CHECK_LIMIT_BYTES,
+        )
+        return
+    (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if finding != "ok":
+        first_line = finding.splitlines()[-1]
+        raise StoreUnavailable(
+            f"the database {path} is damaged ({first_line}) and is left as it is. To restore it: stop the analyzer, move"
+            f" {path.name}, {path.name}-wal and {path.name}-shm away, put a backup in their place, start the analyzer"
+        )

@@ -1,0 +1,97 @@
+"""What a transaction of the SQLite writer adds to roll-ups and counters, and takes from them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from agent.store.sqlite_queries import HOUR_S
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from agent.records import Kept, Scored
+
+#: In ``counters``: items created before were removed, so that older roll-ups stand alone.
+RETAINED_FROM: Final = "retained_from_utc"
+
+_ADD_HOUR: Final = """
+    ON CONFLICT DO UPDATE SET positive = positive + excluded.positive, neutral = neutral + excluded.neutral,
+        negative = negative + excluded.negative, compound_sum = compound_sum + excluded.compound_sum
+"""
+_PLACES: Final = {"positive": 0, "neutral": 1, "negative": 2}
+
+
+class Counts:
+    """What items that come and items that change add to each hour, and what the sources have."""
+
+    def __init__(self) -> None:
+        #: Positive, neutral, negative, and the sum of compounds, by subreddit and hour.
+        self._hours: defaultdict[tuple[str, int], list[float]] = defaultdict(lambda: [0, 0, 0, 0.0])
+
+    def add(self, one: Scored, times: int = 1) -> None:
+        """Count an item, or take it out with ``times`` -1."""
+        cell = self._hours[one.item.subreddit, one.item.created_utc // HOUR_S * HOUR_S]
+        cell[_PLACES[one.score.sentiment]] += times
+        cell[3] += times * one.score.compound
+
+    def exchange(self, before: Scored, after: Scored) -> None:
+        """Count an item as it is now, and no longer as it was."""
+        if before.score != after.score:
+            self.add(before, -1)
+            self.add(after)
+
+    def store(self, connection: sqlite3.Connection) -> None:
+        """Add all of it to the roll-ups of each subreddit and to those of everything."""
+        hours: defaultdict[int, list[float]] = defaultdict(lambda: [0, 0, 0, 0.0])
+        for (_, hour_utc), cell in self._hours.items():
+            hours[hour_utc] = [sum(pair) for pair in zip(hours[hour_utc], cell, strict=True)]
+        connection.executemany(
+            f"INSERT INTO hours VALUES (?, ?, ?, ?, ?) {_ADD_HOUR}",  # noqa: S608 - literals of this module
+            [(hour_utc, *cell) for hour_utc, cell in hours.items()],
+        )
+        connection.executemany(
+            f"INSERT INTO subreddit_hours VALUES (?, ?, ?, ?, ?, ?) {_ADD_HOUR}",  # noqa: S608 - the same
+            [(*key, *cell) for key, cell in self._hours.items()],
+        )
+
+
+def add_sources(connection: sqlite3.Connection, new: Sequence[Kept]) -> None:
+    """Count new items by source and by the names of their subreddits."""
+    collected: defaultdict[str, list[int]] = defaultdict(list)
+    for one in new:
+        collected[one.scored.item.source].append(one.scored.item.collected_utc)
+    connection.executemany(
+        "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET items = items + excluded.items,"
+        " newest_collected_utc = max(newest_collected_utc, excluded.newest_collected_utc)",
+        [(source, len(times), max(times)) for source, times in collected.items()],
+    )
+    connection.executemany(
+        "INSERT INTO subreddits VALUES (?) ON CONFLICT DO NOTHING",
+        [(subreddit,) for subreddit in dict.fromkeys(one.scored.item.subreddit for one in new)],
+    )
+
+
+def take_sources(connection: sqlite3.Connection, removed: Mapping[str, int]) -> None:
+    """Take removed items from their sources; a source without items is none."""
+    connection.executemany(
+        "UPDATE sources SET items = items - ? WHERE source = ?", [(n, s) for s, n in removed.items()]
+    )
+    connection.execute("DELETE FROM sources WHERE items = 0")
+
+
+def count(connection: sqlite3.Connection, added: Mapping[str, int]) -> None:
+    """Add to counters, by name."""
+    connection.executemany(
+        "INSERT INTO counters VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+        [(name, number) for name, number in added.items() if number],
+    )
+
+
+def raise_to(connection: sqlite3.Connection, counter: str, value: int) -> None:
+    """Set a counter that only ever rises."""
+    connection.execute(
+        "INSERT INTO counters VALUES (?, ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+        (counter, value),
+    )
