@@ -101,7 +101,8 @@ class Writing(Protocol):
           look from then on;
         - a changed title or content replaces text and score, and the roll-ups of its hour follow exactly;
         - ``is_deleted`` empties title, content, author and url; the roll-ups keep its anonymous score. A later look
-          that finds it alive again brings it back.
+          that finds it alive again brings it back. What was set aside under its name is emptied too, for good: its
+          error is cut to the type, because its words may quote the text.
 
         Anything else changes nothing, so a batch may come any number of times, and in any company.
         ``collected_utc`` stays the first look's: the freshness of the data is that of new items.
@@ -114,7 +115,10 @@ class Writing(Protocol):
         """
 
     async def forget(self, author: str) -> int:
-        """Do with every item of ``author`` (whatever the case) what a deletion does; return how many there were."""
+        """Do with every item of ``author`` (whatever the case) what a deletion does; return how many there were.
+
+        What was set aside of that author is emptied too; it is not in the number.
+        """
 
     def gauges(self) -> dict[str, float]:
         """Return figures for metrics, as :meth:`Reading.gauges` does."""
