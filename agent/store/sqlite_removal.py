@@ -55,7 +55,7 @@ def rows_between(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 def forget_step(connection: sqlite3.Connection, author: str, first: int) -> int:
-    """Empty the items of ``author`` among the :data:`FORGET_ROWS` rows from ``first`` on; return how many there were."""
+    """Empty the items of ``author`` among :data:`FORGET_ROWS` rows from ``first`` on; return how many there were."""
     with sqlite_schema.transaction(connection):
         return connection.execute(
             "UPDATE items SET title = '', content = '', author = '', url = '', is_deleted = 1"

@@ -9,8 +9,8 @@ from ipc.messages import Item
 
 #: What :func:`scored` reads.
 COLUMNS: Final = (
-    "name, subreddit, author, title, content, url, created_utc, collected_utc, upvotes, comment_count, source, is_deleted,"
-    " sentiment, confidence, p_positive, p_neutral, p_negative, rule, model"
+    "name, subreddit, author, title, content, url, created_utc, collected_utc, upvotes, comment_count, source,"
+    " is_deleted, sentiment, confidence, p_positive, p_neutral, p_negative, rule, model"
 )
 #: The last look; ``checked_utc`` stays NULL as long as the first look was the only one.
 LAST_LOOK: Final = "ifnull(checked_utc, collected_utc)"
@@ -22,7 +22,8 @@ INSERT: Final = f"INSERT INTO items ({_ALL}, checked_utc) VALUES ({', '.join('?'
 #: What a later look may change, by rowid.
 UPDATE: Final = """
     UPDATE items SET author = ?, title = ?, content = ?, url = ?, upvotes = ?, comment_count = ?, is_deleted = ?,
-        sentiment = ?, confidence = ?, p_positive = ?, p_neutral = ?, p_negative = ?, rule = ?, model = ?, checked_utc = ?
+        sentiment = ?, confidence = ?, p_positive = ?, p_neutral = ?, p_negative = ?, rule = ?, model = ?,
+        checked_utc = ?
     WHERE rowid = ?
 """
 

@@ -119,7 +119,7 @@ _VERSION_2: Final = (
     # As before, with deleted ones apart: the newest that may be shown are found at once, however many of them are not.
     "CREATE INDEX items_by_time ON items (kind, is_deleted, created_utc)",
     "CREATE INDEX items_by_subreddit ON items (subreddit, kind, is_deleted, created_utc)",
-    # What is to be looked at again, the oldest look first. Archives and sample data don't change, and cost nothing here.
+    # What is to be looked at again, the oldest look first. Archives and sample data don't change: they cost nothing.
     """
     CREATE INDEX items_due ON items (ifnull(checked_utc, collected_utc)) WHERE source = 'reddit' AND is_deleted = 0
     """,
