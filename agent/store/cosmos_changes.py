@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
-from agent.records import Kept, Scored
-from agent.store import cosmos_documents
+from agent.store import cosmos_documents, looks
 from agent.store.cosmos_days import DAY_ID, MOST_PATCHES, Delta
 from agent.store.cosmos_layout import COUNTER_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from agent.records import Kept, Scored
     from agent.store.cosmos_documents import Document
-    from ipc.messages import Item
 
 #: One operation of a batch, as the SDK takes it: a verb, its arguments, and its conditions.
 Operation: TypeAlias = tuple[str, tuple[Any, ...]] | tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -29,8 +28,6 @@ Operation: TypeAlias = tuple[str, tuple[Any, ...]] | tuple[str, tuple[Any, ...],
 CHUNK_ITEMS: Final = 100 - MOST_PATCHES
 #: The service's bound is 2 MB; what an item has beside its texts is not counted here. Chosen.
 CHUNK_BYTES: Final = 1_200_000
-#: What stays of a known item whatever a later look says.
-_FIXED: Final = ("subreddit", "created_utc", "collected_utc", "source")
 
 #: All looks at the items of one partition, by the ids of their documents, each in the order in which they came.
 Looks: TypeAlias = "dict[str, list[Scored]]"
@@ -55,14 +52,14 @@ def partitions(scored: Iterable[Scored]) -> dict[str, Looks]:
     return dict(sorted_out)
 
 
-def chunks(looks: Looks) -> Iterator[Looks]:
+def chunks(of_partition: Looks) -> Iterator[Looks]:
     """Cut the looks of one partition so that each part fits into one batch, whatever it finds there."""
     sizes = {
         name: max(cosmos_documents.size_bytes(msgspec.to_builtins(look)) for look in of_one)
-        for name, of_one in looks.items()
+        for name, of_one in of_partition.items()
     }
     for names in cut(sizes):
-        yield {name: looks[name] for name in names}
+        yield {name: of_partition[name] for name in names}
 
 
 def cut(sizes: Mapping[str, int]) -> Iterator[list[str]]:
@@ -79,13 +76,13 @@ def cut(sizes: Mapping[str, int]) -> Iterator[list[str]]:
         yield part
 
 
-def plan(pk: str, looks: Looks, known: Mapping[str, Document], write: str, ttl_s: Callable[[int], int]) -> Plan:
+def plan(pk: str, of_chunk: Looks, known: Mapping[str, Document], write: str, ttl_s: Callable[[int], int]) -> Plan:
     """Return what to do about these looks when ``known`` are the documents that have their ids."""
     operations: list[Operation] = []
     delta = Delta()
     new = 0
     newest: dict[str, int] = {}
-    for name, of_one in looks.items():
+    for name, of_one in of_chunk.items():
         document = known.get(name)
         maker = document["write"] if document else write
         before = cosmos_documents.kept(document) if document else None
@@ -106,44 +103,13 @@ def plan(pk: str, looks: Looks, known: Mapping[str, Document], write: str, ttl_s
     return Plan(operations, new, newest)
 
 
-def _after(before: Kept | None, looks: Sequence[Scored]) -> Kept:
+def _after(before: Kept | None, of_one: Sequence[Scored]) -> Kept:
     """Return what is to be kept after these looks; ``before`` itself when they change nothing."""
     kept = before
-    for look in looks:
-        kept = seen(kept, look)
+    for look in of_one:
+        kept = looks.seen(kept, look)
     assert kept is not None  # noqa: S101 - nobody hands in an item without a look
     return kept
-
-
-def seen(kept: Kept | None, look: Scored) -> Kept:
-    """Return what is to be kept after a look; ``kept`` itself when it is no later one."""
-    checked_utc = look.item.collected_utc
-    if kept is None:
-        first = forgotten(look) if look.item.is_deleted else look
-        return Kept(scored=first, checked_utc=checked_utc, place=look.item.name)
-    if checked_utc <= kept.checked_utc:
-        return kept
-    return msgspec.structs.replace(kept, scored=_later(kept.scored, look), checked_utc=checked_utc)
-
-
-def _later(old: Scored, look: Scored) -> Scored:
-    fixed = {field: getattr(old.item, field) for field in _FIXED}
-    now = Scored(item=msgspec.structs.replace(look.item, **fixed), score=old.score)
-    if look.item.is_deleted:
-        return forgotten(now)
-    if old.item.is_deleted or (old.item.title, old.item.content) != (look.item.title, look.item.content):
-        return msgspec.structs.replace(now, score=look.score)
-    return now
-
-
-def forgotten(one: Scored) -> Scored:
-    """Return what stays of a deleted item: its anonymous score, and where and when it was."""
-    return msgspec.structs.replace(one, item=emptied(one.item))
-
-
-def emptied(item: Item) -> Item:
-    """Return an item without its texts, author and url."""
-    return msgspec.structs.replace(item, title="", content="", author="", url="", is_deleted=True)
 
 
 def forgetting(known: Mapping[str, Document], author_key: str, ttl_s: Callable[[int], int]) -> Plan:
@@ -152,9 +118,21 @@ def forgetting(known: Mapping[str, Document], author_key: str, ttl_s: Callable[[
     for name, document in known.items():
         if document.get("author_key") == author_key:
             kept = cosmos_documents.kept(document)
-            emptied_too = msgspec.structs.replace(kept, scored=forgotten(kept.scored))
+            emptied_too = msgspec.structs.replace(kept, scored=looks.emptied(kept.scored))
             left_s = ttl_s(kept.scored.item.created_utc)
             changed = cosmos_documents.item_document(emptied_too, document["pk"], document["write"], left_s)
+            operations.append(("replace", (name, changed), {"if_match_etag": document["_etag"]}))
+    return Plan(operations, 0, {})
+
+
+def emptying(known: Mapping[str, Document], ttl_s: Callable[[int], int]) -> Plan:
+    """Return what empties what was set aside and is among ``known``; what was counted is counted still."""
+    operations: list[Operation] = []
+    for name, document in known.items():
+        one = cosmos_documents.set_aside(document)
+        if not one.item.is_deleted:
+            emptied = looks.emptied_set_aside(one)
+            changed = cosmos_documents.set_aside_document(emptied, ttl_s(one.item.created_utc))
             operations.append(("replace", (name, changed), {"if_match_etag": document["_etag"]}))
     return Plan(operations, 0, {})
 

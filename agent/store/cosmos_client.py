@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import os
+import random
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -49,14 +51,25 @@ _PATIENCE: Final[dict[str, Any]] = {
     "retry_throttle_total": 3,
     "retry_throttle_backoff_max": 5,
 }
+#: How it reads the account when it connects has no other knobs: as it is, it would say "wrong key" after 1.5 s, and
+#: whatever else is wrong after 5.
+_PATIENCE_AT_FIRST: Final = {
+    "AZURE_COSMOS_HEALTH_CHECK_MAX_RETRIES": "1",
+    "AZURE_COSMOS_HEALTH_CHECK_RETRY_AFTER_MS": "100",
+}
 #: Rows that are asked for at once; the service's own default is 100.
 _PAGE_ROWS: Final = 1000
 
 _OK: Final = 200
 #: Answers to a batch that mean: something is not as it was thought to be, so look and plan again. There already (409),
-#: changed since (412), gone since (404), meeting another write (449).
-_LOOK_AGAIN: Final = (404, 409, 412, 449)
+#: changed since (412), gone since (404).
+_LOOK_AGAIN: Final = (404, 409, 412)
 _BAD_REQUEST: Final = 400
+#: Answers that pass: too slow, moving to another machine, met another write, an error of its own, too busy. 429 is not
+#: among them: the SDK waits for as long as the service says.
+_PASSING: Final = frozenset({408, 410, 449, 500, 503})
+#: Before the second of DB_RETRY_MAX_ATTEMPTS tries; it doubles. Chosen: health has an answer within 2 s.
+PAUSE_S: Final = 0.2
 
 # Its errors come to us as exceptions; what it logs beside them are tracebacks of its own background work.
 logging.getLogger("azure").setLevel(logging.CRITICAL)
@@ -74,6 +87,8 @@ class CosmosDatabase:
         """
         if not settings.cosmos_key:
             _identity()
+        for name, value in _PATIENCE_AT_FIRST.items():
+            os.environ.setdefault(name, value)
         self._endpoint = settings.cosmos_endpoint
         self._settings = settings
         self._limit_s = settings.cosmos_request_timeout_s
@@ -117,7 +132,7 @@ class CosmosDatabase:
         return await self._call("replace", work, dict.fromkeys(_LOOK_AGAIN, False))
 
     async def batch(self, container: str, pk: str, operations: Sequence[Operation]) -> int:
-        """Carry out all of it and return 200, or nothing and return 404, 409, 412 or 449: look and plan again."""
+        """Carry out all of it and return 200, or nothing and return 404, 409 or 412: look and plan again."""
 
         async def work(database: DatabaseProxy) -> int:
             # The SDK takes conditions out of what it is given: a second try needs them again.
@@ -194,8 +209,7 @@ class CosmosDatabase:
         limit_s = limit_s or self._limit_s
         try:
             async with asyncio.timeout(limit_s), self._slots:
-                client = await self._connected()
-                return await work(client.get_database_client(self._settings.cosmos_database))
+                return await self._tried(work)
         # "from None": the SDK's words may quote signatures and texts, and its traces are not ours to print.
         except TimeoutError:
             raise cosmos_words.late(self._endpoint, what, limit_s) from None
@@ -207,6 +221,21 @@ class CosmosDatabase:
             raise self._refusal(what, error, substatus) from None
         except AzureError as error:
             raise cosmos_words.unreached(self._endpoint, what, _reason(error)) from None
+
+    async def _tried(self, work: Callable[[DatabaseProxy], Awaitable[T]]) -> T:
+        """Do it, again where that is what the service asks for; whoever calls bounds the time."""
+        for number in range(self._settings.db_retry_max_attempts - 1):
+            try:
+                return await self._once(work)
+            except HttpResponseError as error:
+                if error.status_code not in _PASSING:
+                    raise
+            await asyncio.sleep(PAUSE_S * 2**number * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+        return await self._once(work)
+
+    async def _once(self, work: Callable[[DatabaseProxy], Awaitable[T]]) -> T:
+        client = await self._connected()
+        return await work(client.get_database_client(self._settings.cosmos_database))
 
     def _refusal(self, what: str, error: HttpResponseError, substatus: int) -> Exception:
         if error.status_code is None:

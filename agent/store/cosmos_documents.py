@@ -157,6 +157,11 @@ def set_aside_document(one: SetAside, ttl: int) -> Document:
     }
 
 
+def set_aside(document: Document) -> SetAside:
+    """Return the item that broke the model that a document holds."""
+    return msgspec.convert(document, SetAside)
+
+
 def subreddit_document(name: str) -> Document:
     """Return the document that keeps a subreddit's first spelling."""
     return {"id": escape(sub(name)), "pk": cosmos_layout.SUBREDDITS, "type": "subreddit", "name": name}
@@ -165,3 +170,9 @@ def subreddit_document(name: str) -> Document:
 def counter_document(pk: str, *figures: str) -> Document:
     """Return the document that counts the others of a partition of ``meta``, before it has counted any."""
     return {"id": cosmos_layout.COUNTER_ID, "pk": pk, "type": "counter", **dict.fromkeys(figures, 0)}
+
+
+def contents_document(write: str, items: int, sources: dict[str, int]) -> Document:
+    """Return the document that says what ``items`` holds. ``write`` says which write made it."""
+    place = {"id": cosmos_layout.CONTENTS_ID, "pk": cosmos_layout.CONTENTS, "type": "contents"}
+    return {**place, "write": write, "items": items, "sources": sources}

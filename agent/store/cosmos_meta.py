@@ -7,20 +7,18 @@ the middle, and at each start.
 
 from __future__ import annotations
 
+import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
 
 from agent.store import cosmos_batches, cosmos_changes, cosmos_documents, cosmos_layout, cosmos_queries
 from agent.store.cosmos_batches import Place
 from agent.store.cosmos_layout import CONTENTS, CONTENTS_ID, CYCLES, META, SET_ASIDE
 from ipc import logs
 from ipc.errors import StoreUnavailable
-from ipc.messages import Item
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from agent.records import SetAside
     from agent.store.cosmos_client import CosmosDatabase
@@ -29,9 +27,9 @@ if TYPE_CHECKING:
 
 _log = logs.log(__name__)
 
-#: The count of all days: 10,000 documents are two years of fourteen subreddits. Beyond this it is left for the next
-#: start. Chosen, not measured.
-RECOUNT_LIMIT_S: Final = 60.0
+#: The count of all days reads a document a day and subreddit: 10,000 in two years of fourteen subreddits, which is a
+#: second or two of a small container's request units. Beyond this it is left for the next start. Chosen.
+RECOUNT_LIMIT_S: Final = 20.0
 
 
 class Meta:
@@ -70,45 +68,61 @@ class Meta:
             plan = partial(cosmos_changes.counting, part, figure=figure)
             await cosmos_batches.carry_out(self._database, Place(META, counter), ids, plan)
 
+    async def empty(self, names: Iterable[str]) -> None:
+        """Empty what was set aside of these items: they are gone where they came from."""
+        for ids in cosmos_changes.cut({cosmos_documents.escape(name): 0 for name in names}):
+            parameters = {f"id{number}": name for number, name in enumerate(ids)}
+            await self._empty(await self._of_set_aside(cosmos_queries.by_ids(len(ids)), parameters))
+
     async def forget(self, author_key: str) -> None:
         """Empty what was set aside of an author."""
-        rows = await self._database.query(META, cosmos_queries.SET_ASIDE_OF_AUTHOR, {"author": author_key}, SET_ASIDE)
-        for document in rows:
-            item = cosmos_changes.emptied(msgspec.convert(document["item"], Item))
-            # What the error says behind its type may quote the text.
-            changed = document | {"author_key": "", "error": document["error"].partition(":")[0]}
-            changed |= {"item": msgspec.to_builtins(item), "ttl": self._ttl_s(item.created_utc)}
-            await self._database.replace(META, changed)
+        await self._empty(await self._of_set_aside(cosmos_queries.SET_ASIDE_OF_AUTHOR, {"author": author_key}))
+
+    async def _of_set_aside(self, text: str, parameters: Mapping[str, object]) -> list[Document]:
+        return await self._database.query(META, text, parameters, SET_ASIDE)
+
+    async def _empty(self, found: list[Document]) -> None:
+        known = {document["id"]: document for document in found}
+        counter = cosmos_documents.counter_document(SET_ASIDE, "set_aside")
+        plan = partial(cosmos_changes.emptying, ttl_s=self._ttl_s)
+        for ids in cosmos_changes.cut(dict.fromkeys(known, 0)):
+            part = {name: known[name] for name in ids}
+            await cosmos_batches.carry_out(self._database, Place(META, counter), ids, plan, part)
 
     async def tell_contents(self, new: int, newest: dict[str, int]) -> None:
         """Add what a write has brought."""
         is_known = all(self._newest.get(source, -1) >= collected for source, collected in newest.items())
         if is_known and not new and not self.is_in_doubt:
             return
+        mark = uuid.uuid4().hex
         for _ in range(cosmos_batches.TRIES):
             found = await self._database.read(META, CONTENTS, CONTENTS_ID)
-            items = await self._items_ever() if self.is_in_doubt else (found["items"] if found else 0) + new
+            if found and found["write"] == mark:  # it came through, and only its answer was lost
+                return
+            items = (found["items"] if found else 0) + new
+            if self.is_in_doubt:
+                items = await self._items_ever(items)
             sources = cosmos_changes.latest(found["sources"] if found else {}, newest)
-            document = {"id": CONTENTS_ID, "pk": CONTENTS, "type": "contents", "items": items, "sources": sources}
+            document = cosmos_documents.contents_document(mark, items, sources)
             if await self._write_contents(document, found):
                 self._newest, self.is_in_doubt = sources, False
                 return
         raise StoreUnavailable("others keep changing what the store says of its contents")
-
-    async def recount(self) -> None:
-        """Count at the start, when no write is in hand; a count that can't be had now is left for later."""
-        try:
-            await self.tell_contents(0, {})
-        except StoreUnavailable as error:
-            _log.warning("The number of stored items could not be counted: it is told as it was", reason=str(error))
 
     async def _write_contents(self, document: Document, found: Document | None) -> bool:
         if found is None:
             return await self._database.create(META, document)
         return await self._database.replace(META, document | {"_etag": found["_etag"]})
 
-    async def _items_ever(self) -> int:
-        rows: list[Any] = await self._database.query(
-            cosmos_layout.ITEMS, cosmos_queries.ITEMS_EVER, {}, limit_s=RECOUNT_LIMIT_S
-        )
+    async def _items_ever(self, otherwise: int) -> int:
+        """Count what all days have counted; ``otherwise`` when that can't be had, for no write must wait for it."""
+        try:
+            rows: list[Any] = await self._database.query(
+                cosmos_layout.ITEMS, cosmos_queries.ITEMS_EVER, {}, limit_s=RECOUNT_LIMIT_S
+            )
+        except StoreUnavailable as error:
+            _log.warning(
+                "Stored items could not be counted: their number may be wrong until the next start", reason=str(error)
+            )
+            return otherwise
         return sum(int(row) for row in rows if isinstance(row, int | float))

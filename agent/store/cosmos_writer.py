@@ -58,7 +58,7 @@ class CosmosWriter:
         """
         try:
             await cosmos_init.check(self._database, self._settings.cosmos_database)
-            await self._meta.recount()
+            await self._meta.tell_contents(0, {})
         except BaseException:
             await self._database.__aexit__(None, None, None)
             raise
@@ -80,6 +80,7 @@ class CosmosWriter:
             was_in_doubt, self._meta.is_in_doubt = self._meta.is_in_doubt, True
             new, newest = await self._write_items(scored)
             await self._meta.set_aside(set_aside)
+            await self._meta.empty(one.item.name for one in scored if one.item.is_deleted)
             await self._meta.cycles(cycles)
             self._meta.is_in_doubt = was_in_doubt
             await self._meta.tell_contents(new, newest)
