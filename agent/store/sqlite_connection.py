@@ -12,7 +12,7 @@ import random
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from ipc.errors import StoreUnavailable
@@ -159,15 +159,12 @@ class SqliteConnection:
 
     def _run(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **options: P.kwargs) -> T:
         try:
-            return work(self._current(), *args, **options)
-        except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # extended codes add a higher byte
-            if code in _CLOSING:
+            with in_words(self._path):
+                return work(self._current(), *args, **options)
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, sqlite3.Error) and _code(error.__cause__) in _CLOSING:
                 self._close()
-            if code not in _IN_WORDS:
-                raise
-            kind = _Busy if code in _BUSY else StoreUnavailable
-            raise kind(f"the database {self._path} {_IN_WORDS[code]} ({error})") from error
+            raise
 
     def _current(self) -> sqlite3.Connection:
         """Return a connection to the file that is at the path now: one that was moved away must not go on answering."""
@@ -188,6 +185,23 @@ class SqliteConnection:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+
+
+@contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """Say in words what the world outside did to the database; a fault of ours stays what it is."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = _code(error)
+        if code not in _IN_WORDS:
+            raise
+        kind = _Busy if code in _BUSY else StoreUnavailable
+        raise kind(f"the database {path} {_IN_WORDS[code]} ({error})") from error
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF  # extended codes add a higher byte
 
 
 def _rows(result: object) -> int:

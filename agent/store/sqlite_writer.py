@@ -34,7 +34,7 @@ TIMEOUT_S: Final = 60.0
 OPENING_TIMEOUT_S: Final = 900.0
 #: Above this the write-ahead log is brought home and cut to nothing; left alone it grew to 54-132 MB.
 WAL_LIMIT_BYTES: Final = 32 * 1024 * 1024
-#: While a reader that holds an old state keeps the log from being cut, this much more (some 8,000 items) may come before
+#: While one that holds an old state keeps the log from being cut, this much more (some 8,000 items) may come before
 #: the next try, which waits CHECKPOINT_WAIT_MS for that reader. Chosen, not measured.
 WAL_STEP_BYTES: Final = 8 * 1024 * 1024
 CHECKPOINT_WAIT_MS: Final = 100
@@ -186,5 +186,5 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         first_line = finding.splitlines()[-1]
         raise StoreUnavailable(
             f"the database {path} is damaged ({first_line}) and is left as it is. To restore it: stop the analyzer,"
-            f" move {path.name}, {path.name}-wal and {path.name}-shm away, put a backup in their place, start the analyzer"
+            f" move {path.name}, {path.name}-wal and {path.name}-shm away, put a backup in their place, start it"
         )
