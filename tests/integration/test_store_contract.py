@@ -8,9 +8,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from fakes.cosmos_store import account, settings_for
 from fakes.stored import TEN_O_CLOCK, cycle, item, scored, set_aside
 from msgspec.structs import replace
 
+from agent.store.cosmos_reader import CosmosReader
+from agent.store.cosmos_writer import CosmosWriter
 from agent.store.sqlite_reader import SqliteReader
 from agent.store.sqlite_writer import SqliteWriter
 from ipc.settings import StoreSettings
@@ -43,7 +46,16 @@ async def sqlite(folder: Path) -> AsyncIterator[Store]:
         yield Store(writer, reader)
 
 
-IMPLEMENTATIONS: dict[str, Callable[[Path], AbstractAsyncContextManager[Store]]] = {"sqlite": sqlite}
+@asynccontextmanager
+async def cosmos(_folder: Path) -> AsyncIterator[Store]:
+    """Open Cosmos DB in an account of its own."""
+    async with account() as service:
+        settings = settings_for(service)
+        async with CosmosWriter(settings) as writer, CosmosReader(settings) as reader:
+            yield Store(writer, reader)
+
+
+IMPLEMENTATIONS: dict[str, Callable[[Path], AbstractAsyncContextManager[Store]]] = {"sqlite": sqlite, "cosmos": cosmos}
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
