@@ -7,6 +7,7 @@ told when that doesn't come: SQLite's own lock does it, and nothing is counted t
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
@@ -131,17 +132,18 @@ class SqliteWriter:
         return 0
 
 
-def connect_to_write(path: Path) -> sqlite3.Connection:
+def connect_to_write(path: Path, check_limit_bytes: int = CHECK_LIMIT_BYTES) -> sqlite3.Connection:
     """Open the database at ``path`` for writing; make it when it is missing, migrate it when it is older.
 
     Raises:
         SettingsError: it is somebody else's, or newer, or stands where there can be no write-ahead log.
-        StoreUnavailable: it is damaged.
+        StoreUnavailable: it is damaged, or read-only.
 
     """
+    _see_that_it_may_be_written(path)
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
-        _prepare(connection, path)
+        _prepare(connection, path, check_limit_bytes)
     except sqlite3.DatabaseError as error:
         connection.close()
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
@@ -156,9 +158,29 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+def _see_that_it_may_be_written(path: Path) -> None:
+    """Refuse a read-only file before SQLite opens it for reading alone, and mend what that leaves behind.
+
+    SQLite gives the -wal and the -shm that it makes the mode of the database. Made by a reader while that was
+    read-only, they would keep the writer out after it no longer is.
+    """
+    if not path.exists():
+        return
+    if not _may_be_written(path):
+        raise StoreUnavailable(f"the database {path} can't be written: it is read-only")
+    for companion in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        if companion.exists() and not _may_be_written(companion):
+            with suppress(OSError):  # somebody else's: SQLite will say so
+                companion.chmod(path.stat().st_mode & 0o777)
+
+
+def _may_be_written(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, check_limit_bytes: int) -> None:
     sqlite_schema.recognise(connection, path)  # before anything else: the file may not be ours
-    _check(connection, path)
+    _check(connection, path, check_limit_bytes)
     sqlite_schema.migrate(connection, path)
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
@@ -171,14 +193,14 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA wal_autocheckpoint = 0")
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
+def _check(connection: sqlite3.Connection, path: Path, limit_bytes: int) -> None:
     """See that the file is whole, before anything is written that would make a bad thing worse."""
     size_bytes = path.stat().st_size
-    if size_bytes > CHECK_LIMIT_BYTES:
+    if size_bytes > limit_bytes:
         _log.info(
             "Database not checked: it is too large for each start; sentimentagent store verify does it",
             bytes=size_bytes,
-            limit_bytes=CHECK_LIMIT_BYTES,
+            limit_bytes=limit_bytes,
         )
         return
     (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()

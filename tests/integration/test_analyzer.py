@@ -6,10 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from fakes.examples import WordEngine, example_item, example_settings, living
+from fakes.stored import scored
+from msgspec.structs import replace
 
 from agent.analyzer import Analyzer
-from agent.store.choose import open_reader
+from agent.store.choose import open_reader, open_writer
 from ipc.channel import ask, connect
 from ipc.errors import ModelError
 from ipc.life import Pulse
@@ -80,6 +83,36 @@ async def test_a_batch_that_comes_again_counts_once(short_path: Path) -> None:
         async with open_reader(example_settings(short_path)) as store:
             totals = await store.totals(None, 0, 2_000_000_000)
     assert totals.total == 2
+
+
+async def test_an_older_look_in_the_same_group_does_not_undo_a_later_one(short_path: Path) -> None:
+    """A batch that is sent again after a reconnect may meet what has overtaken it: the store gets both, and decides."""
+    first = example_item(1, title="I love it")
+    edited = replace(first, title="I hate it", collected_utc=first.collected_utc + 60)
+    async with living(Analyzer(example_settings(short_path), Pulse("analyzer"), WordEngine)):
+        await ask(door(short_path), Batch(seq=1, items=(edited, first)), 5)
+        held = await stored(short_path, "t3_1")
+    assert held is not None
+    assert (held.item.title, held.score.sentiment) == ("I hate it", "negative")
+
+
+async def test_what_is_too_old_is_removed_at_the_start_and_stays_counted(short_path: Path) -> None:
+    """The analyzer is the only one that writes, so it is the one that removes; and it tells how many."""
+    settings = example_settings(short_path, DATA_RETENTION_DAYS="30")
+    now_utc = int(time.time())
+    old = replace(example_item(1), created_utc=now_utc - 31 * 86_400)
+    kept = replace(example_item(2), created_utc=now_utc - 29 * 86_400)
+    async with open_writer(settings) as writer:
+        await writer.write([scored(old), scored(kept)], [], [])
+    with structlog.testing.capture_logs() as events:
+        async with living(Analyzer(settings, Pulse("analyzer"), WordEngine)), asyncio.timeout(5):
+            while not any(event["event"] == "Retention" for event in events):
+                await asyncio.sleep(0.01)
+    assert [event["removed"] for event in events if event["event"] == "Retention"] == [1]
+    assert await stored(short_path, "t3_1") is None
+    assert await stored(short_path, "t3_2") is not None
+    async with open_reader(settings) as reader:
+        assert (await reader.totals(None, 0, now_utc)).total == 2
 
 
 async def test_cycles_are_recorded(short_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from fakes.limits import files_of_at_most
 from fakes.stored import TEN_O_CLOCK, cycle, item, scored, set_aside
 
 from agent.store import sqlite_schema, sqlite_writer
@@ -133,7 +133,7 @@ async def test_a_full_disk_keeps_nothing_of_the_batch_and_the_next_one_works(pat
     async with SqliteWriter(path, SETTINGS) as writer, SqliteReader(path, SETTINGS) as reader:
         await writer.write([scored(item("t3_a"))], [], [])
         batch = [scored(item(f"t3_{n}", content="x" * 5000)) for n in range(200)]
-        with _files_of_at_most(300_000), pytest.raises(StoreUnavailable, match=r"disk"):
+        with files_of_at_most(300_000), pytest.raises(StoreUnavailable, match=r"disk"):
             await writer.write(batch, [set_aside()], [cycle()])
         contents = await reader.contents()
         assert (contents.items, contents.set_aside) == (1, 0)
@@ -277,14 +277,3 @@ def _exclusive(path: Path) -> Iterator[None]:
         holder.execute("PRAGMA locking_mode = EXCLUSIVE")
         holder.execute("BEGIN EXCLUSIVE")
         yield
-
-
-@contextmanager
-def _files_of_at_most(limit: int) -> Iterator[None]:
-    """Let no file of this process grow past the limit: to SQLite that is a disk without room."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
