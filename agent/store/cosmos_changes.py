@@ -26,8 +26,9 @@ Operation: TypeAlias = tuple[str, tuple[Any, ...]] | tuple[str, tuple[Any, ...],
 
 #: The service's bound is 100 operations; the rest is for the counts of the day.
 CHUNK_ITEMS: Final = 100 - MOST_PATCHES
-#: The service's bound is 2 MB; what an item has beside its texts is not counted here. Chosen.
-CHUNK_BYTES: Final = 1_200_000
+#: The service's bound is 2 MB; from 1 MB on aiohttp warns that sending it holds the event loop. What a document has
+#: beside its item and score is not counted: some 60 kB a batch.
+CHUNK_BYTES: Final = 900_000
 
 #: All looks at the items of one partition, by the ids of their documents, each in the order in which they came.
 Looks: TypeAlias = "dict[str, list[Scored]]"
@@ -37,7 +38,7 @@ class Plan(msgspec.Struct, frozen=True):
     """One batch, and what comes of it once it is carried out."""
 
     operations: list[Operation]
-    #: How many items this write brought, those of an earlier try of it that came through unnoticed among them.
+    #: How many items are new, those of an earlier try that came through unnoticed among them; or are emptied now.
     new: int
     #: When the newest of these items was collected, by source.
     newest: dict[str, int]
@@ -48,7 +49,8 @@ def partitions(scored: Iterable[Scored]) -> dict[str, Looks]:
     sorted_out: defaultdict[str, Looks] = defaultdict(dict)
     for look in scored:
         of_partition = sorted_out[cosmos_documents.partition(look.item.subreddit, look.item.created_utc)]
-        of_partition.setdefault(cosmos_documents.escape(look.item.name), []).append(cosmos_documents.fitted(look))
+        of_one = of_partition.setdefault(cosmos_documents.escape(look.item.name), [])
+        of_one.append(msgspec.structs.replace(look, item=cosmos_documents.fitted(look.item)))
     return dict(sorted_out)
 
 
@@ -122,7 +124,7 @@ def forgetting(known: Mapping[str, Document], author_key: str, ttl_s: Callable[[
             left_s = ttl_s(kept.scored.item.created_utc)
             changed = cosmos_documents.item_document(emptied_too, document["pk"], document["write"], left_s)
             operations.append(("replace", (name, changed), {"if_match_etag": document["_etag"]}))
-    return Plan(operations, 0, {})
+    return Plan(operations, len(operations), {})
 
 
 def emptying(known: Mapping[str, Document], ttl_s: Callable[[int], int]) -> Plan:

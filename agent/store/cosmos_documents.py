@@ -26,8 +26,10 @@ DAY_S: Final = 86_400
 LEAST_TTL_S: Final = DAY_S
 #: The service's bound of a time to live: 2^31 - 1.
 MOST_TTL_S: Final = 2_147_483_647
-#: Characters of a text; what is beyond is cut, for a batch may have 2 MB. Reddit itself takes 40,000. Chosen.
-TEXT_LIMIT: Final = 100_000
+#: Characters of a text and of a title; what is beyond is cut, for a batch may have 2 MB. Reddit itself takes 40,000 and
+#: 300. Chosen.
+TEXT_LIMIT: Final = 64_000
+TITLE_LIMIT: Final = 2_000
 #: The compound is counted in billionths, as integers: sums are the same in whatever order they were added, and an
 #: item that is taken out leaves nothing behind. JSON's numbers are exact to 2^53, nine million items a partition.
 NANO: Final = 1_000_000_000
@@ -116,13 +118,11 @@ def scored(document: Document) -> Scored:
     return Scored(item=msgspec.convert(document, Item), score=msgspec.convert(document["score"], Score))
 
 
-def fitted(one: Scored) -> Scored:
+def fitted(item: Item) -> Item:
     """Return the item with its texts cut to what a document takes: itself, but for texts that Reddit never had."""
-    item = one.item
-    if max(len(item.title), len(item.content)) <= TEXT_LIMIT:
-        return one
-    cut = msgspec.structs.replace(item, title=item.title[:TEXT_LIMIT], content=item.content[:TEXT_LIMIT])
-    return msgspec.structs.replace(one, item=cut)
+    if len(item.title) <= TITLE_LIMIT and len(item.content) <= TEXT_LIMIT:
+        return item
+    return msgspec.structs.replace(item, title=item.title[:TITLE_LIMIT], content=item.content[:TEXT_LIMIT])
 
 
 def size_bytes(document: Document) -> int:
@@ -152,8 +152,8 @@ def set_aside_document(one: SetAside, ttl: int) -> Document:
         "ttl": ttl,
         "author_key": one.item.author.lower(),
         "failed_utc": one.failed_utc,
-        "error": one.error,
-        "item": msgspec.to_builtins(one.item),
+        "error": one.error[:TITLE_LIMIT],
+        "item": msgspec.to_builtins(fitted(one.item)),
     }
 
 

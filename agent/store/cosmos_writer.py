@@ -96,19 +96,23 @@ class CosmosWriter:
         author_key, forgotten = author.lower(), 0
         async with self._turn:
             await self._meta.forget(author_key)
-            while found := await self._database.query(
-                ITEMS, cosmos_queries.OF_AUTHOR, {"author": author_key, "limit": _FORGET_AT_ONCE}
-            ):
-                for pk, known in _by_partition(found).items():
-                    await self._forget(pk, known, author_key)
-                forgotten += len(found)
+            while emptied := await self._forget_some(author_key):
+                forgotten += emptied
         return forgotten
 
-    async def _forget(self, pk: str, known: dict[str, Document], author_key: str) -> None:
+    async def _forget_some(self, author_key: str) -> int:
+        found = await self._database.query(
+            ITEMS, cosmos_queries.OF_AUTHOR, {"author": author_key, "limit": _FORGET_AT_ONCE}
+        )
+        return sum([await self._forget(pk, known, author_key) for pk, known in _by_partition(found).items()])
+
+    async def _forget(self, pk: str, known: dict[str, Document], author_key: str) -> int:
+        emptied = 0
         plan = partial(cosmos_changes.forgetting, author_key=author_key, ttl_s=self._ttl_s)
         for ids in cosmos_changes.cut(dict.fromkeys(known, 0)):
             part = {name: known[name] for name in ids}
-            await cosmos_batches.carry_out(self._database, _place(pk), ids, plan, part)
+            emptied += (await cosmos_batches.carry_out(self._database, _place(pk), ids, plan, part)).new
+        return emptied
 
     async def _write_items(self, scored: Iterable[Scored]) -> tuple[int, dict[str, int]]:
         """Write all partitions; return how many items are new, and when the newest of each source was collected."""

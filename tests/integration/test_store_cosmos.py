@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from fakes.cosmos.faults import GONE, RETRY_WITH, UNAVAILABLE, Drop, Fault, Hang, Refuse, Slow, throttle
 from fakes.cosmos.server import FakeCosmos
@@ -349,6 +350,30 @@ async def test_a_name_of_any_characters_is_an_item(cosmos: FakeCosmos, name: str
         assert [await writer.write([one], [], []), await writer.write([one], [], [])] == [1, 0]
         assert await reader.item(name) == one
     assert await counted(settings) == (1, 1)
+
+
+async def test_texts_that_reddit_never_had_are_cut_and_stop_nothing(cosmos: FakeCosmos) -> None:
+    """An archive's text of 3 MB, scored or set aside, is more than a document takes: it is stored as far as it goes."""
+    settings = settings_for(cosmos)
+    async with CosmosWriter(settings) as writer, CosmosReader(settings) as reader:
+        long = [item(f"t3_{n}", title="\U0001f600" * 400_000, content="\U0001f600" * 800_000) for n in range(2)]
+        assert await writer.write([scored(long[0])], [set_aside(long[1])], []) == 1
+        assert await writer.write([scored(long[0])], [set_aside(long[1])], []) == 0
+        stored = await reader.item("t3_0")
+        assert stored is not None
+        assert (len(stored.item.title), len(stored.item.content)) == (2_000, 64_000)
+        assert (await reader.contents()).set_aside == 1
+
+
+async def test_no_more_calls_than_allowed_are_under_way(cosmos: FakeCosmos) -> None:
+    """Eight calls of 0.1 s, two at a time, take four times as long as one, and each ends well."""
+    settings = msgspec.structs.replace(settings_for(cosmos), cosmos_concurrency=2)
+    async with CosmosDatabase(settings) as database:
+        await database.read(cosmos_layout.META, cosmos_layout.LAYOUT, "version")
+        cosmos.faults.inject(Slow(0.1), "read", times=None)
+        began_s = time.monotonic()
+        await asyncio.gather(*(database.read(cosmos_layout.META, cosmos_layout.LAYOUT, "version") for _ in range(8)))
+        assert time.monotonic() - began_s > 0.39
 
 
 async def test_long_texts_go_in_batches_that_the_service_takes(cosmos: FakeCosmos) -> None:
