@@ -109,9 +109,10 @@ class Writing(Protocol):
         """
 
     async def retain(self, created_from_utc: int) -> int:
-        """Remove items that were created before, and return how many; the roll-ups stay.
+        """Remove items that were created before, and return how many, set-aside ones among them; the roll-ups stay.
 
-        In bounded steps, between which others may write. 0 where the database does it by itself.
+        One that was collected within the last day stays until that is over, so that it is recognised when it is sent
+        again. In bounded steps, between which others may write. 0 where the database does it by itself.
         """
 
     async def forget(self, author: str) -> int:

@@ -5,8 +5,11 @@ A step holds the write lock for some tens of milliseconds at most, so that write
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from agent.store import sqlite_schema
 from agent.store.sqlite_changes import empty_set_aside
@@ -15,6 +18,10 @@ from agent.store.sqlite_counts import RETAINED_FROM, count, raise_to, take_sourc
 if TYPE_CHECKING:
     import sqlite3
 
+#: What retention goes through, one after the other: the beginnings of the index by time.
+KINDS: Final = tuple(itertools.product(("post", "comment"), (0, 1)))
+#: Before every item, in the order of that index.
+FIRST: Final = (-(1 << 63), 0)
 #: How many items one step removes at most. See benchmarks/bench_store.py for how long one takes.
 RETAIN_ROWS: Final = 2000
 #: How many rows one step looks through for an author. There is no index by author: it would cost every item some
@@ -22,27 +29,46 @@ RETAIN_ROWS: Final = 2000
 FORGET_ROWS: Final = 20_000
 
 
-def retain_step(connection: sqlite3.Connection, created_from_utc: int) -> int:
-    """Remove up to :data:`RETAIN_ROWS` items that were created before; return how many, fewer once none is left."""
+class Step(msgspec.Struct, frozen=True):
+    """What one step of retention has done, and where the next one goes on."""
+
+    removed: int
+    #: The last row that was looked at: when it was created, and its rowid. None when there is nothing more.
+    last: tuple[int, int] | None
+
+
+def retain_step(
+    connection: sqlite3.Connection,
+    of: tuple[str, int],
+    after: tuple[int, int],
+    created_from_utc: int,
+    collected_from_utc: int,
+) -> Step:
+    """Look at the next items of one kind, deleted or not, that were created before, and remove those collected before.
+
+    The others came a moment ago from an old archive. They stay for now: one that is sent again must be recognised.
+    """
     with sqlite_schema.transaction(connection):
         rows = connection.execute(
-            # Kinds and marks are named so that the index that begins with them finds the rows.
-            "SELECT rowid, source FROM items WHERE kind IN ('post', 'comment') AND is_deleted IN (0, 1)"
-            " AND created_utc < ? LIMIT ?",
-            (created_from_utc, RETAIN_ROWS),
+            "SELECT created_utc, rowid, source, collected_utc FROM items WHERE kind = ? AND is_deleted = ?"
+            " AND created_utc < ? AND (created_utc, rowid) > (?, ?) ORDER BY created_utc, rowid LIMIT ?",
+            (*of, created_from_utc, *after, RETAIN_ROWS),
         ).fetchall()
-        connection.executemany("DELETE FROM items WHERE rowid = ?", [(rowid,) for rowid, _ in rows])
-        take_sources(connection, Counter(source for _, source in rows))
-        if rows:
+        old = [(rowid, source) for _, rowid, source, collected_utc in rows if collected_utc < collected_from_utc]
+        connection.executemany("DELETE FROM items WHERE rowid = ?", [(rowid,) for rowid, _ in old])
+        take_sources(connection, Counter(source for _, source in old))
+        if old:
             raise_to(connection, RETAINED_FROM, created_from_utc)
-    return len(rows)
+    return Step(len(old), rows[-1][:2] if len(rows) == RETAIN_ROWS else None)
 
 
-def retain_set_aside(connection: sqlite3.Connection, created_from_utc: int) -> int:
-    """Remove what was set aside and created before; return how many. There are few: they broke the model."""
+def retain_set_aside(connection: sqlite3.Connection, created_from_utc: int, collected_from_utc: int) -> int:
+    """Do the same with what was set aside; return how many were removed. There are few: they broke the model."""
     with sqlite_schema.transaction(connection):
         removed = connection.execute(
-            "DELETE FROM set_aside WHERE json_extract(item, '$.created_utc') < ?", (created_from_utc,)
+            "DELETE FROM set_aside"
+            " WHERE json_extract(item, '$.created_utc') < ? AND json_extract(item, '$.collected_utc') < ?",
+            (created_from_utc, collected_from_utc),
         ).rowcount
         count(connection, {"set_aside": -removed})
     return removed

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
@@ -19,7 +20,7 @@ from ipc import logs
 from ipc.errors import SettingsError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -39,15 +40,19 @@ WAL_LIMIT_BYTES: Final = 32 * 1024 * 1024
 #: the next try, which waits CHECKPOINT_WAIT_MS for that reader. Chosen, not measured.
 WAL_STEP_BYTES: Final = 8 * 1024 * 1024
 CHECKPOINT_WAIT_MS: Final = 100
+#: An item stays for a day after it was collected, however old it is: removed sooner, one that is sent again after a
+#: failure would be taken for a new one, and counted twice. Chosen.
+REPLAY_S: Final = 24 * 3600
 #: Up to this size a file is checked at each start: 590 MB with a million items took 1.6 s, read from memory.
 CHECK_LIMIT_BYTES: Final = 1024 * 1024 * 1024
 
 
 class SqliteWriter:
-    """A :class:`~agent.store.protocol.Writing` into a file."""
+    """A :class:`~agent.store.protocol.Writing` into a file. ``clock`` is the wall clock that retention goes by."""
 
-    def __init__(self, path: Path, settings: StoreSettings) -> None:
+    def __init__(self, path: Path, settings: StoreSettings, clock: Callable[[], float] = time.time) -> None:
         self._path = path
+        self._clock = clock
         self._connection = SqliteConnection(
             path,
             connect_to_write,
@@ -90,11 +95,19 @@ class SqliteWriter:
         return new
 
     async def retain(self, created_from_utc: int) -> int:
-        """Remove items that were created before, and return how many; others write between the steps."""
-        removed = await self._connection.call("retain", sqlite_removal.retain_set_aside, created_from_utc)
-        while step := await self._connection.call("retain", sqlite_removal.retain_step, created_from_utc):
-            removed += step
-            await self._shorten()
+        """Remove items that were created before and did not come within the last day, step by step."""
+        collected_from_utc = int(self._clock()) - REPLAY_S
+        removed = await self._connection.call(
+            "retain", sqlite_removal.retain_set_aside, created_from_utc, collected_from_utc
+        )
+        for of in sqlite_removal.KINDS:
+            after: tuple[int, int] | None = sqlite_removal.FIRST
+            while after:
+                step = await self._connection.call(
+                    "retain", sqlite_removal.retain_step, of, after, created_from_utc, collected_from_utc
+                )
+                removed, after = removed + step.removed, step.last
+                await self._shorten()
         return removed
 
     async def forget(self, author: str) -> int:

@@ -37,7 +37,8 @@ def example_item(number: int, *, subreddit: str = "aws", title: str = "", conten
 
 def example_settings(home: Path, **environ: str) -> Settings:
     """Return the defaults, with a home of the test's own, made as a process makes it, and these names changed."""
-    settings = load({"SENTIMENTAGENT_HOME": str(home), **environ})
+    # The items above are of 2023.
+    settings = load({"SENTIMENTAGENT_HOME": str(home), "DATA_RETENTION_DAYS": "100000", **environ})
     for folder in (settings.folders.run, settings.folders.state, settings.folders.logs):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return settings

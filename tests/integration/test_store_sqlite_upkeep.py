@@ -17,7 +17,7 @@ from fakes.stored import TEN_O_CLOCK, cycle, item, scored, set_aside
 from msgspec.structs import replace
 
 from agent.retention import created_from_utc, retain_every_hour
-from agent.store import sqlite_queries, sqlite_removal, sqlite_schema
+from agent.store import sqlite_queries, sqlite_removal, sqlite_schema, sqlite_writer
 from agent.store.sqlite_reader import SqliteReader, connect_to_read
 from agent.store.sqlite_upkeep import backup, verify
 from agent.store.sqlite_writer import SqliteWriter
@@ -91,6 +91,19 @@ async def test_retention_goes_in_steps_between_which_others_write(path: Path) ->
         contents = await reader.contents()
         assert (contents.items, contents.set_aside, contents.sources) == (2, 0, ("reddit",))
         assert (await reader.totals(None, 0, TEN_O_CLOCK + HOUR)).total == rows + 2
+    assert verify(path).is_sound
+
+
+async def test_what_came_a_moment_ago_is_not_removed_however_old_it_is(path: Path) -> None:
+    """An archive of years ago: a batch that is sent again must be recognised, or it would be counted twice."""
+    now_utc = TEN_O_CLOCK
+    batch = [scored(item(f"t3_{n}", created_utc=1000 + n % 3, collected_utc=now_utc)) for n in range(5000)]
+    async with SqliteWriter(path, SETTINGS, lambda: now_utc) as writer:
+        await writer.write(batch, [], [])
+        assert await writer.retain(TEN_O_CLOCK - HOUR) == 0
+        assert await writer.write(batch, [], []) == 0
+        now_utc += sqlite_writer.REPLAY_S + 1
+        assert await writer.retain(TEN_O_CLOCK - HOUR) == 5000
     assert verify(path).is_sound
 
 
@@ -175,7 +188,10 @@ async def test_forgetting_looks_through_all_rows_in_steps(path: Path) -> None:
         (lambda held: sqlite_queries.due(held, 5, 50), "items_due (<expr><?)"),
         (lambda held: sqlite_queries.hours(held, None, 50), "PRIMARY KEY"),
         (lambda held: sqlite_queries.scan(held, "7", 50), "INTEGER PRIMARY KEY (rowid>?)"),
-        (lambda held: sqlite_removal.retain_step(held, 5), "items_by_time (kind=? AND is_deleted=? AND created_utc<?)"),
+        (
+            lambda held: sqlite_removal.retain_step(held, ("post", 0), sqlite_removal.FIRST, 5, 5),
+            "items_by_time (kind=? AND is_deleted=? AND created_utc",
+        ),
     ],
     ids=["recent", "recent of one", "totals", "totals of one", "due", "hours", "scan", "retain"],
 )
