@@ -13,7 +13,15 @@ from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
-from agent.store import cosmos_batches, cosmos_changes, cosmos_days, cosmos_documents, cosmos_init, cosmos_queries
+from agent.store import (
+    cosmos_adoption,
+    cosmos_batches,
+    cosmos_changes,
+    cosmos_days,
+    cosmos_documents,
+    cosmos_init,
+    cosmos_queries,
+)
 from agent.store.cosmos_batches import Place
 from agent.store.cosmos_client import CosmosDatabase
 from agent.store.cosmos_layout import ITEMS
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from agent.records import Scored, SetAside
+    from agent.records import Hour, Scored, SetAside
     from agent.store.cosmos_changes import Looks, Plan
     from agent.store.cosmos_documents import Document
     from ipc.messages import Cycle
@@ -37,8 +45,6 @@ _FORGET_AT_ONCE: Final = 500
 
 class CosmosWriter:
     """A :class:`~agent.store.protocol.Writing` of a database. ``clock`` is the wall clock that times to live go by."""
-
-    engine = "cosmos"
 
     def __init__(self, settings: StoreSettings, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
@@ -99,6 +105,18 @@ class CosmosWriter:
             while emptied := await self._forget_some(author_key):
                 forgotten += emptied
         return forgotten
+
+    async def adopt(self, hours: Sequence[Hour]) -> int:
+        """Take over roll-ups without their items; return how many were taken."""
+        taken = 0
+        async with self._turn:
+            await self._meta.name(dict.fromkeys(hour.subreddit for hour in hours))
+            for pk, of_day in cosmos_adoption.by_partition(hours).items():
+                known = await cosmos_batches.read(self._database, _place(pk), [cosmos_days.DAY_ID])
+                plan = partial(cosmos_adoption.plan, of_day)
+                done = await cosmos_batches.carry_out(self._database, _place(pk), [cosmos_days.DAY_ID], plan, known)
+                taken += done.adopted
+        return taken
 
     async def _forget_some(self, author_key: str) -> int:
         found = await self._database.query(
