@@ -89,18 +89,20 @@ class Meta:
             part = {name: known[name] for name in ids}
             await cosmos_batches.carry_out(self._database, Place(META, counter), ids, plan, part)
 
-    async def tell_contents(self, new: int, newest: dict[str, int]) -> None:
-        """Add what a write has brought."""
+    async def tell_contents(self, new: int, newest: dict[str, int], *, recount: bool) -> None:
+        """Add what a write has brought, or count anew; in doubt no more once it is done."""
         is_known = all(self._newest.get(source, -1) >= collected for source, collected in newest.items())
-        if is_known and not new and not self.is_in_doubt:
+        if is_known and not new and not recount:
+            self.is_in_doubt = False
             return
         mark = uuid.uuid4().hex
         for _ in range(cosmos_batches.TRIES):
             found = await self._database.read(META, CONTENTS, CONTENTS_ID)
             if found and found["write"] == mark:  # it came through, and only its answer was lost
+                self._newest, self.is_in_doubt = found["sources"], False
                 return
             items = (found["items"] if found else 0) + new
-            if self.is_in_doubt:
+            if recount:
                 items = await self._items_ever(items)
             sources = cosmos_changes.latest(found["sources"] if found else {}, newest)
             document = cosmos_documents.contents_document(mark, items, sources)

@@ -64,7 +64,7 @@ class CosmosWriter:
         """
         try:
             await cosmos_init.check(self._database, self._settings.cosmos_database)
-            await self._meta.tell_contents(0, {})
+            await self._meta.tell_contents(0, {}, recount=True)
         except BaseException:
             await self._database.__aexit__(None, None, None)
             raise
@@ -83,13 +83,12 @@ class CosmosWriter:
         """Store all of it durably and return how many scored items were new. One write at a time: others wait."""
         began_s = time.perf_counter()
         async with self._turn:
-            was_in_doubt, self._meta.is_in_doubt = self._meta.is_in_doubt, True
+            recount, self._meta.is_in_doubt = self._meta.is_in_doubt, True
             new, newest = await self._write_items(scored)
             await self._meta.set_aside(set_aside)
             await self._meta.empty(one.item.name for one in scored if one.item.is_deleted)
             await self._meta.cycles(cycles)
-            self._meta.is_in_doubt = was_in_doubt
-            await self._meta.tell_contents(new, newest)
+            await self._meta.tell_contents(new, newest, recount=recount)
         self._log.note("write", (time.perf_counter() - began_s) * 1000, new)
         return new
 

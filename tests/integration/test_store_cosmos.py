@@ -80,8 +80,10 @@ async def until_done(write: Callable[[], Awaitable[object]], limit_s: float = 20
         (Drop(is_applied=False), ("batch", "create", "replace"), 5),
         (Refuse(408), ("batch",), 7),
         (Slow(0.05), ("batch",), 4),
+        (Refuse(500), ("replace",), 4),
+        (Refuse(500), ("read",), 4),
     ],
-    ids=["429", "503", "449", "410", "dropped after", "dropped before", "408", "slow"],
+    ids=["429", "503", "449", "410", "dropped after", "dropped before", "408", "slow", "500 at its end", "500 then"],
 )
 async def test_what_fails_is_written_once(cosmos: FakeCosmos, fault: Fault, kinds: tuple[str, ...], times: int) -> None:
     """Whatever a write meets, once it is done everything is there and counted once, in days, contents and counters."""
