@@ -76,7 +76,7 @@ async def carry_out(
         if status == _NOT_FOUND:
             await database.create(place.container, place.counter)
         await asyncio.sleep(random.uniform(0, min(PAUSE_S, 0.01 * 2**number)))  # noqa: S311 - jitter, not a secret
-        planned = plan(await _read(database, place, ids))
+        planned = plan(await read(database, place, ids))
     raise StoreUnavailable(f"others keep changing what is to be written to the container {place.container}")
 
 
@@ -84,7 +84,8 @@ async def _batch(database: CosmosDatabase, place: Place, operations: Sequence[Op
     return await database.batch(place.container, place.counter["pk"], operations) if operations else _OK
 
 
-async def _read(database: CosmosDatabase, place: Place, ids: Sequence[str]) -> dict[str, Document]:
+async def read(database: CosmosDatabase, place: Place, ids: Sequence[str]) -> dict[str, Document]:
+    """Return the documents with these ids, by id; those that are not there are left out."""
     parameters = {f"id{number}": name for number, name in enumerate(ids)}
     found = await database.query(place.container, cosmos_queries.by_ids(len(ids)), parameters, place.counter["pk"])
     return {document["id"]: document for document in found}

@@ -121,5 +121,11 @@ class Writing(Protocol):
         What was set aside of that author is emptied too; it is not in the number.
         """
 
+    async def adopt(self, hours: Sequence[Hour]) -> int:
+        """Take over roll-ups of another store that stand without their items; return how many were taken.
+
+        An hour of a subreddit of which something is counted here already is left as it is.
+        """
+
     def gauges(self) -> dict[str, float]:
         """Return figures for metrics, as :meth:`Reading.gauges` does."""

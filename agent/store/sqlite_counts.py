@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from agent.store import sqlite_schema
 from agent.store.sqlite_queries import HOUR_S
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from agent.records import Kept, Scored
+    from agent.records import Hour, Kept, Scored
 
 #: In ``counters``: items created before were removed, so that older roll-ups stand alone.
 RETAINED_FROM: Final = "retained_from_utc"
@@ -71,6 +72,28 @@ def add_sources(connection: sqlite3.Connection, new: Sequence[Kept]) -> None:
         "INSERT INTO subreddits VALUES (?) ON CONFLICT DO NOTHING",
         [(subreddit,) for subreddit in dict.fromkeys(one.scored.item.subreddit for one in new)],
     )
+
+
+def adopt(connection: sqlite3.Connection, hours: Sequence[Hour]) -> int:
+    """Take over, in one transaction, hours of subreddits of which nothing is counted; return how many."""
+    taken = 0
+    with sqlite_schema.transaction(connection):
+        for one in hours:
+            figures = (one.positive, one.neutral, one.negative, one.compound_sum)
+            is_new = connection.execute(
+                "INSERT INTO subreddit_hours VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (one.subreddit, one.hour_utc, *figures),
+            ).rowcount
+            if is_new:
+                taken += 1
+                connection.execute(
+                    f"INSERT INTO hours VALUES (?, ?, ?, ?, ?) {_ADD_HOUR}",  # noqa: S608 - literals of this module
+                    (one.hour_utc, *figures),
+                )
+                connection.execute("INSERT INTO subreddits VALUES (?) ON CONFLICT DO NOTHING", (one.subreddit,))
+        if taken:
+            raise_to(connection, RETAINED_FROM, max(one.hour_utc for one in hours) + HOUR_S)
+    return taken
 
 
 def take_sources(connection: sqlite3.Connection, removed: Mapping[str, int]) -> None:

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from agent.store import sqlite_changes, sqlite_removal, sqlite_schema
+from agent.store import sqlite_changes, sqlite_counts, sqlite_removal, sqlite_schema
 from agent.store.query_log import QueryLog
 from agent.store.sqlite_connection import BUSY_TIMEOUT_S, SqliteConnection
 from ipc import logs
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from agent.records import Scored, SetAside
+    from agent.records import Hour, Scored, SetAside
     from ipc.messages import Cycle
     from ipc.settings import StoreSettings
 
@@ -119,6 +119,10 @@ class SqliteWriter:
             forgotten += await self._connection.call("forget", sqlite_removal.forget_step, author, begin)
             await self._shorten()
         return forgotten
+
+    async def adopt(self, hours: Sequence[Hour]) -> int:
+        """Take over roll-ups without their items; return how many were taken."""
+        return await self._connection.call("adopt", sqlite_counts.adopt, hours)
 
     def gauges(self) -> dict[str, float]:
         """Return how long the write-ahead log is."""

@@ -12,6 +12,7 @@ from fakes.cosmos_store import account, settings_for
 from fakes.stored import TEN_O_CLOCK, cycle, item, scored, set_aside
 from msgspec.structs import replace
 
+from agent.records import Hour
 from agent.store.cosmos_reader import CosmosReader
 from agent.store.cosmos_writer import CosmosWriter
 from agent.store.sqlite_reader import SqliteReader
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from agent.records import Hour, Kept, Scored, Sentiment, Totals
+    from agent.records import Kept, Scored, Sentiment, Totals
     from agent.store.protocol import Reading, Writing
     from ipc.messages import Item
 
@@ -513,6 +514,22 @@ async def _hold_together(store: Store) -> None:
     assert [totals.positive, totals.neutral, totals.negative] == [
         sum(one.score.sentiment == sentiment for one in everything) for sentiment in SENTIMENTS
     ]
+
+
+async def test_roll_ups_without_items_are_taken_over_once(store: Store) -> None:
+    """A migration brings hours whose items are gone by age; an hour that is counted here is left as it is."""
+    await store.writer.write([scored(item("t3_a", subreddit="aws"), "positive")], [], [])
+    hours = [
+        Hour(subreddit="AWS", hour_utc=TEN_O_CLOCK, positive=7, neutral=0, negative=0, compound_sum=5.0),
+        Hour(subreddit="aws", hour_utc=TEN_O_CLOCK - HOUR, positive=1, neutral=2, negative=3, compound_sum=-1.5),
+        Hour(subreddit="gone", hour_utc=TEN_O_CLOCK, positive=0, neutral=4, negative=0, compound_sum=0.0),
+    ]
+    assert await store.writer.adopt(hours) == 2
+    assert await store.writer.adopt(hours) == 0
+    totals = await store.reader.totals(None, TEN_O_CLOCK - HOUR, TEN_O_CLOCK + HOUR)
+    assert (totals.positive, totals.neutral, totals.negative) == (2, 6, 3)
+    assert totals.avg_sentiment == pytest.approx((0.75 - 1.5) / 11)
+    assert await store.reader.subreddits() == ["aws", "gone"]
 
 
 def _scattered() -> list[Scored]:
