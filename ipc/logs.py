@@ -90,6 +90,23 @@ def configure(process: str, settings: LogSettings, folder: Path) -> None:
     logging.captureWarnings(capture=True)
 
 
+def configure_command() -> None:
+    """Send a command's warnings to stderr, as lines: its stdout is its answer, which a script may read."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.format_exc_info,
+            _harmless,
+            structlog.processors.LogfmtRenderer(key_order=["level", "event"], bool_as_flag=False),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        cache_logger_on_first_use=False,
+    )
+    for library in _QUIET_LIBRARIES:
+        logging.getLogger(library).setLevel(logging.ERROR)
+
+
 def log(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of one module."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from agent.records import Hour
-
     from agent.store.cosmos_documents import Document
 
 _FIGURES: Final = ("positive", "neutral", "negative")
