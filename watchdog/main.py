@@ -18,7 +18,7 @@ from ipc import life, logs
 from ipc.channel import Connection, Door
 from ipc.errors import SentimentAgentError
 from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, StatusReport
-from watchdog import asking, budget, family, shadow
+from watchdog import asking, budget, family, shadow, turns
 from watchdog.alerts import Alerts
 from watchdog.clock import Clock
 from watchdog.commands import commands_of
@@ -96,6 +96,7 @@ class Watchdog:
         self._running: set[asyncio.Task[None]] = set()
         self._began_s = time.monotonic()
         self._made_at_s: float | None = None
+        self._stop = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         """Open the door, which only one watchdog can, and take up what the last life left."""
@@ -136,6 +137,7 @@ class Watchdog:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Make rounds, send alerts and measure families until ``stop`` is set."""
+        self._stop = stop
         async with asyncio.TaskGroup() as self._tasks:
             self._begin(self._make_rounds(), "rounds")
             self._begin(self._alerts.run(), "alerts")
@@ -186,7 +188,8 @@ class Watchdog:
         everybody = self._watched.values()
         with self._pulse.waiting("interval"):
             while True:
-                budget.assign(self._watched.values(), self._settings.watchdog.family_memory_mb)
+                budget.assign(everybody, self._settings.watchdog.family_memory_mb)
+                turns.assign(everybody)
                 has_looked = await self._rounds.make(self._looker, look_every_s)
                 self._made_at_s = time.monotonic()
                 warnings = ((each.name, each.verdict.reason) for each in everybody if each.verdict.name == "warning")
@@ -258,6 +261,11 @@ class Watchdog:
             await self._recorder.record(incident, self._report(self._watched["watchdog"]), process)
 
     async def _end_myself(self, each: Watched, verdict: Verdict) -> None:
+        if verdict.cause == "weekly":  # as if it had been asked to: supervisord starts what ends with status 0 too
+            _log.info("Ending, to be started anew", reason=verdict.reason)
+            self._journal.note_planned(each, verdict.reason)
+            self._stop.set()
+            return
         self._journal.note_restart(each, verdict.cause or "memory", verdict.reason)
         await self._record_own(each.process)
         self._journal.is_ending = True

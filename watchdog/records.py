@@ -68,7 +68,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     lead_s: float = 600.0
     #: When a planned restart disturbs least; None when nobody has said.
     quiet: Quiet | None = None
-    #: Whether it is restarted in the quiet window once a week. The watchdog is not: it ends others' work with its own.
+    #: Whether it is restarted in the quiet window once a week, in its turn (:mod:`watchdog.turns`).
     is_weekly: bool = False
     #: A restart that is due again within this time did not help.
     restart_settle_s: float = 3600.0
@@ -127,6 +127,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     family_excess_mb: float | None = None
     #: Whether it is the quiet window; None where there is none.
     is_quiet: bool | None = None
+    #: Whether a weekly restart may be its own now: one at a time, and a minute after the last start of anybody.
+    is_its_turn: bool = False
     #: The kernel's letter: ``T`` stopped by a signal, ``t`` held by a debugger, ``D`` waiting for a disk, ...
     run_state: str | None = None
     beat: Beat | None = None
@@ -165,6 +167,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     relief: str | None = None
     #: When it was last restarted for its memory, how often in a row that did not help, and whether that was told.
     relapse_from_s: float | None = None
+    #: How fast it grew then; None where that was not measured.
+    slope_before_mb_per_h: float | None = None
     unhelped: int = 0
     is_escalated: bool = False
     #: Since when the unit in hand has been past its deadline, and the progress counter then.
@@ -209,7 +213,7 @@ def limits_of(process: str, settings: WatchdogSettings, life: LifeSettings) -> L
         ),
         lead_s=settings.forecast_lead_minutes * 60,
         quiet=Quiet.of(settings.restart_window),
-        is_weekly=settings.restart_weekly == "yes" and not is_self,
+        is_weekly=settings.restart_weekly == "yes",
         restart_settle_s=settings.restart_settle_minutes * 60,
         # Three beats may be lost before silence means anything, whatever the interval.
         hang_after_s=max(settings.watchdog_hang_after_s, 3 * life.beat_interval_s),

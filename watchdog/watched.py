@@ -45,6 +45,8 @@ class Watched:
         self.added_mb = 0.0
         #: See :mod:`watchdog.budget`.
         self.family_excess_mb: float | None = None
+        #: See :mod:`watchdog.turns`.
+        self.is_its_turn = False
         self.course = Course(limits.forecast)
         #: True while an action is carried out: nobody judges it, and nobody begins a second one.
         self.is_being_mended = False
@@ -105,12 +107,23 @@ class Watched:
             slope_mb_per_h=self._slope_mb_per_h,
             limit_reached_in_s=self._limit_reached_in_s,
             family_excess_mb=self.family_excess_mb,
-            is_quiet=self.limits.quiet.holds(time.localtime()) if self.limits.quiet else None,
+            is_quiet=self.is_quiet,
+            is_its_turn=self.is_its_turn,
             run_state=self.stat.run_state if self.stat else None,
             beat=heard.beat if heard else None,
             beat_age_s=at_s - heard.at_s if heard else None,
             own_beat_age_s=at_s - own.at_s if own else None,
         )
+
+    @property
+    def uptime_s(self) -> float | None:
+        """How long the living process has been there; None where none is."""
+        return self.process.uptime_s if self.process and self.is_alive else None
+
+    @property
+    def is_quiet(self) -> bool | None:
+        """Whether it is the quiet window now; None where there is none."""
+        return self.limits.quiet.holds(time.localtime()) if self.limits.quiet else None
 
     @property
     def is_urgent(self) -> bool:

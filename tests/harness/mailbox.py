@@ -66,6 +66,17 @@ def text_of(letter: EmailMessage) -> str:
     return str(body.get_content())
 
 
+def mail_settings(port: int) -> dict[str, str]:
+    """Return the settings that send alerts to the server at ``port``."""
+    return {
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(port),
+        "SMTP_SECURITY": "none",
+        "ALERT_FROM": "sentimentagent@example.org",
+        "ALERT_TO": "operator@example.org",
+    }
+
+
 @contextmanager
 def serving(box: Mailbox, port: int = 0, **options: Any) -> Iterator[int]:  # noqa: ANN401 - any option of aiosmtpd
     """Serve ``box`` on 127.0.0.1, on a free port where none is named; yield the port."""
