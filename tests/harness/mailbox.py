@@ -51,8 +51,8 @@ class Mailbox:
         assert isinstance(login, LoginPassword)
         return AuthResult(success=self._passwords.get(login.login) == login.password, handled=False)
 
-    async def letter(self, nth: int = 1, within_s: float = 10) -> EmailMessage:
-        """Wait for the ``nth`` letter."""
+    async def letter(self, nth: int = 1, within_s: float = 30) -> EmailMessage:
+        """Wait for the ``nth`` letter. The limit: a mail waits up to 20 s for the new process to be ready."""
         async with asyncio.timeout(within_s):
             while len(self.letters) < nth:
                 await asyncio.sleep(0.02)

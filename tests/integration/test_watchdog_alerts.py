@@ -5,6 +5,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from watchdog.outlet import Outlet
 from watchdog.spool import MAX_WAITING, Spool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 
@@ -42,7 +43,8 @@ def settings(port: int, **changes: Any) -> MailSettings:  # noqa: ANN401 - any s
         "smtp_host": "127.0.0.1",
         "smtp_port": port,
         "smtp_security": "none",
-        "smtp_timeout_s": 1.0,
+        # Ample: a server that takes a mail and is given up before it can say so gets it twice.
+        "smtp_timeout_s": 20.0,
         "alert_from": "agent@example.org",
         "alert_to": ("operator@example.org",),
     }
@@ -65,15 +67,22 @@ async def running(
     alerts = resting(folder, mail_settings, **changes)
     await alerts.load()
     task = asyncio.create_task(alerts.run())
-    yield alerts
-    task.cancel()
-    await asyncio.wait({task})
+    try:
+        yield alerts
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 async def until(alerts: Alerts, *, waiting: int) -> None:
     """Wait until so many are still to be sent."""
-    async with asyncio.timeout(10):
-        while alerts.waiting != waiting:
+    await claimed(lambda: alerts.waiting == waiting)
+
+
+async def claimed(claim: Callable[[], bool]) -> None:
+    """Wait until ``claim`` holds. The time limit is that of a machine with other things to do."""
+    async with asyncio.timeout(30):
+        while not claim():
             await asyncio.sleep(0.01)
 
 
@@ -173,9 +182,7 @@ async def test_a_mail_that_could_not_be_sent_is_sent_once_when_the_server_is_bac
     port = free_port()
     async with running(tmp_path, settings(port)) as alerts:
         await alerts.put(alert())
-        async with asyncio.timeout(5):
-            while alerts.words == "mail":
-                await asyncio.sleep(0.01)
+        await claimed(lambda: alerts.words != "mail")
         assert alerts.words.startswith(f"mail kept, not sent: 127.0.0.1:{port}: connect: SMTPConnectError")
         assert kept(tmp_path) == [f"{alert().id}.json"]
         box = Mailbox()
@@ -207,9 +214,7 @@ async def test_a_mail_that_the_server_refuses_for_now_is_tried_again(tmp_path: P
     with serving(box) as port:
         async with running(tmp_path, settings(port)) as alerts:
             await alerts.put(alert())
-            async with asyncio.timeout(5):
-                while "451" not in alerts.words:
-                    await asyncio.sleep(0.01)
+            await claimed(lambda: "451" in alerts.words)
             box.answer = "250 taken"
             await until(alerts, waiting=0)
     assert len(box.letters) == 1
@@ -274,18 +279,21 @@ async def test_what_the_cap_holds_back_goes_together_in_the_next_mail(tmp_path: 
 
 async def test_the_cap_lets_go_when_the_hour_is_over(tmp_path: Path) -> None:
     """What was held back is sent then, without anything having to happen."""
-    box = Mailbox()
+    box, hour_s = Mailbox(), 0.5
     with serving(box) as port:
-        outlet = Outlet(Mail(settings(port)), Spool(tmp_path), cap=1, hour_s=0.5)
-        task = asyncio.create_task(outlet.run())
-        for number in (1, 2, 3):
+        outlet = Outlet(Mail(settings(port)), Spool(tmp_path), cap=1, hour_s=hour_s)
+        for number in (2, 3):
             await outlet.put(alert(number))
-        last = await box.letter(2)
+        sent_s, sent_utc = time.monotonic(), time.time()
+        await outlet.spool.sent([], (sent_utc,))  # no. 1 has gone, and with it all of the hour's room
+        task = asyncio.create_task(outlet.run())
+        letter = await box.letter()
+        assert time.monotonic() - sent_s >= hour_s - 0.01, "not before"
+        await claimed(lambda: not outlet.spool.waiting)
         task.cancel()
         await asyncio.wait({task})
-    subjects = [letter["Subject"].removeprefix("[SentimentAgent] ") for letter in box.letters]
-    assert subjects in (["no. 1", "2 alerts, the last: no. 3"], ["2 alerts, the last: no. 2", "no. 3"])
-    assert last["Message-ID"] != box.letters[0]["Message-ID"]
+    assert letter["Subject"] == "[SentimentAgent] 2 alerts, the last: no. 3"
+    assert len(box.letters) == 1
 
 
 async def test_a_recipient_that_is_refused_keeps_no_mail_from_the_others() -> None:

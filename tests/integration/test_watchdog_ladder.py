@@ -45,7 +45,7 @@ async def test_a_memory_restart_leaves_nothing_in_hand(short_path: Path) -> None
         tree.order("collector", "well")
         incident = await tree.incident("collector", "memory")
         found = re.match(
-            r"drained in 0\.\d\d s: (\d+) items in, (\d+) items out, difference 0; SIGTERM; process", incident.action
+            r"drained in \d+\.\d\d s: (\d+) items in, (\d+) items out, difference 0; SIGTERM; process", incident.action
         )
         assert found, incident.action
         assert int(found[1]) == int(found[2]) > 0
@@ -65,7 +65,7 @@ async def test_a_leak_is_met_before_its_limit_and_told_when_that_did_not_help(sh
         await tree.replaced("collector", pids["collector"], within_s=10)
         planned = await tree.incident("collector", "forecast")
         assert re.match(r"reaches 150 MB in \d+ s, by \d+ MB an hour", planned.reason)
-        assert planned.action.startswith("drained in 0.")
+        assert planned.action.startswith("drained in ")
         in_vain = await tree.incident("collector", "unhelped")
         assert "the restart 0 min ago did not help, the next planned one waits 120 min" in in_vain.reason
         assert in_vain.action == "left as it is"

@@ -22,10 +22,12 @@ _FIELDS = b"S 7 1 1 0 -1 4194304 103 0 0 0 250 50 0 0 20 0 1 0 133107 3133440 25
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     """Return a process that does nothing."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    yield process
-    process.kill()
-    process.wait(5)
+    code = "import time; print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # until then it is a copy of this one, or nothing yet
+        yield process
+        process.kill()
 
 
 @pytest.mark.parametrize("command", [b"python", b"a) R 9 (b", b")", b""])
