@@ -178,7 +178,10 @@ async def test_addresses_that_no_header_can_carry_are_an_error() -> None:
 
 
 async def test_a_mail_that_could_not_be_sent_is_sent_once_when_the_server_is_back(tmp_path: Path) -> None:
-    """Kept on disk meanwhile; the words say why; afterwards nothing is left."""
+    """The mail server is away when it is needed most, and a watcher that tries once has told nobody.
+
+    Kept on disk meanwhile; the words say why; afterwards nothing is left.
+    """
     port = free_port()
     async with running(tmp_path, settings(port)) as alerts:
         await alerts.put(alert())
@@ -194,7 +197,10 @@ async def test_a_mail_that_could_not_be_sent_is_sent_once_when_the_server_is_bac
 
 
 async def test_what_waited_survives_the_watchdogs_restart(tmp_path: Path) -> None:
-    """The next life sends it, in order, and once."""
+    """The mail server is away, and the watcher restarted meanwhile: what was to be sent is forgotten.
+
+    The next life sends it, in order, and once.
+    """
     port = free_port()
     async with running(tmp_path, settings(port)) as alerts:
         for number in (1, 2):
@@ -252,7 +258,10 @@ async def test_a_full_disk_keeps_an_alert_in_memory(tmp_path: Path) -> None:
 
 
 async def test_what_the_cap_holds_back_goes_together_in_the_next_mail(tmp_path: Path) -> None:
-    """Two an hour: the first, and then all the others as one; what comes after that waits for the next hour."""
+    """superlance#99: thousands of mails, whatever the reason.
+
+    Two an hour: the first, and then all the others as one; what comes after that waits for the next hour.
+    """
     box = Mailbox()
     with serving(box) as port:
         async with running(tmp_path, settings(port), alert_cap_per_hour=2) as alerts:

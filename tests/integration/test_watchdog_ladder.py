@@ -37,7 +37,10 @@ async def test_a_relieved_process_goes_on_with_less_memory(short_path: Path) -> 
 
 
 async def test_a_memory_restart_leaves_nothing_in_hand(short_path: Path) -> None:
-    """A busy process that leaks finishes what it took before it is ended, and the count is in the incident."""
+    """uwsgi#105, pm2#5562: a process over its memory limit is killed in the midst of a request, which is lost.
+
+    A busy process that leaks finishes what it took before it is ended, and the count is in the incident.
+    """
     async with Tree(short_path, processes=("watchdog", "collector")) as tree:
         pids = await tree.ready()
         tree.order("collector", "busy")

@@ -125,7 +125,10 @@ async def test_a_stopped_process_is_replaced_without_waiting_for_it(short_path: 
 async def test_a_crash_loop_is_quarantined_probed_and_recovered_with_three_mails(
     short_path: Path, box: Mailbox, mail: dict[str, str]
 ) -> None:
-    """One mail at the first crash, one at the quarantine, one at the recovery, however often it crashes."""
+    """superlance#99: a mail at every crash of a loop, thousands of them.
+
+    One mail at the first crash, one at the quarantine, one at the recovery, however often it crashes.
+    """
     # Three starts of a Python within the period, on a machine that has other things to do.
     settings = {"RESTART_INTENSITY": "3", "RESTART_PERIOD_S": "12", "QUARANTINE_FIRST_PROBE_S": "0.7"}
     async with Tree(short_path, settings | mail) as tree:
@@ -158,7 +161,10 @@ async def test_a_crash_loop_is_quarantined_probed_and_recovered_with_three_mails
 async def test_an_operators_stop_is_respected_and_reported(
     short_path: Path, box: Mailbox, mail: dict[str, str]
 ) -> None:
-    """``supervisorctl stop``, ``start`` and ``restart`` are nobody's crash: no restart, no incident, no mail."""
+    """circus#809, whole: an operator's stop is taken for flapping.
+
+    ``supervisorctl stop``, ``start`` and ``restart`` are nobody's crash: no restart, no incident, no mail.
+    """
     async with Tree(short_path, mail, processes=("watchdog", "collector")) as tree:
         pids = await tree.ready()
         await tree.supervisor.programs()
@@ -214,7 +220,10 @@ async def test_what_the_watchdog_knows_survives_its_own_death(
 
 
 async def test_a_process_that_never_comes_up_leaves_fatal_by_a_probe(short_path: Path) -> None:
-    """Supervisord gives up on what ends within its startsecs, for ever; the watchdog tries again."""
+    """supervisor#487, whole: a program that failed to start for a while stays FATAL for ever.
+
+    Supervisord gives up on what ends within its startsecs, for ever; the watchdog tries again.
+    """
     async with Tree(
         short_path, {"QUARANTINE_FIRST_PROBE_S": "0.5"}, processes=("watchdog", "api"), startsecs=1
     ) as tree:
@@ -262,7 +271,10 @@ async def test_what_ended_while_the_watchdog_was_away_is_started(short_path: Pat
 
 
 async def test_a_second_watchdog_does_not_come_up(short_path: Path) -> None:
-    """Two would fight over the same processes: the door admits one."""
+    """superlance#70: two watchers fight over one process.
+
+    Two would fight over the same processes: the door admits one.
+    """
     async with Tree(short_path, processes=("watchdog",)) as tree:
         await tree.ready()
         status, words = await tree.run_watchdog()
