@@ -199,8 +199,9 @@ class WatchdogSettings(Group, frozen=True):
     watchdog_hang_after_s: Seconds = 10.0
     #: A unit of work this long past its own deadline is stuck work.
     watchdog_stuck_after_s: Seconds = 60.0
-    #: Bad samples in a row before a restart; one clean sample clears them.
+    #: Over the limit in so many samples of the last so many, a process is restarted.
     watchdog_strikes: Count = 2
+    watchdog_strike_samples: Count = 3
     #: A process that has this many restarts within the period is quarantined, then probed ever more rarely.
     restart_intensity: Count = 5
     restart_period_s: Seconds = 600.0

@@ -13,6 +13,7 @@ import msgspec
 from ipc.messages import Beat
 from watchdog.forecast import Terms
 from watchdog.quiet import Quiet
+from watchdog.strikes import Marks
 
 if TYPE_CHECKING:
     from ipc.settings import LifeSettings, WatchdogSettings
@@ -55,8 +56,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     warning_mb: float
     limit_mb: float
-    #: Bad samples in a row before a restart.
+    #: Over the limit in so many of the last so many samples, it is restarted.
     strikes: int = 2
+    strike_samples: int = 3
     #: The ceiling as a multiple of the limit: near it nothing is waited for any more.
     ceiling_factor: float = 1.5
     #: How long a drain before a restart may take; 0 for none.
@@ -158,8 +160,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity | None = None
     #: When this identity was first seen.
     since_s: float = 0.0
-    strikes: int = 0
-    family_strikes: int = 0
+    #: See :mod:`watchdog.strikes`: over its own limit, and chosen to give way to the family's.
+    strikes: Marks = ()
+    family_strikes: Marks = ()
     #: Whether this rise over the warning level was met by a request for memory back, when the last one was
     #: made, and what came of it.
     is_relieved: bool = False
@@ -202,6 +205,7 @@ def limits_of(process: str, settings: WatchdogSettings, life: LifeSettings) -> L
         warning_mb=settings.analyzer_memory_warning_mb if is_analyzer else settings.memory_warning_mb,
         limit_mb=settings.analyzer_memory_limit_mb if is_analyzer else settings.memory_limit_mb,
         strikes=settings.watchdog_strikes,
+        strike_samples=max(settings.watchdog_strikes, settings.watchdog_strike_samples),
         ceiling_factor=settings.memory_ceiling_factor,
         drain_s=settings.restart_drain_s,
         relieve_pause_s=settings.memory_relieve_pause_s,

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ipc.messages import ProcessReport
-from watchdog import policy
+from watchdog import policy, strikes
 from watchdog.forecast import Course
 from watchdog.ledger import Remembered
 from watchdog.records import Limits, Record, Sample, Verdict
@@ -124,6 +124,14 @@ class Watched:
     def is_quiet(self) -> bool | None:
         """Whether it is the quiet window now; None where there is none."""
         return self.limits.quiet.holds(time.localtime()) if self.limits.quiet else None
+
+    @property
+    def is_one_strike_short(self) -> bool:
+        """Whether one more sample like the last one would lead to an action."""
+        if self.verdict.name != "strike" or self.is_being_mended:
+            return False
+        marks = self.record.family_strikes if self.verdict.cause == "family" else self.record.strikes
+        return strikes.is_one_short(marks, self.limits)
 
     @property
     def is_urgent(self) -> bool:

@@ -111,13 +111,40 @@ def test_a_starting_process_is_not_judged_for_its_time(
     assert verdict.name == name
 
 
-def test_memory_over_the_limit_restarts_only_after_strikes_in_a_row() -> None:
-    """One clean sample clears them, and so does one that could not be read: unreadable is not guilty."""
-    over, fine, unread = sample(rss_mb=500), sample(), sample(rss_mb=None)
-    verdicts, _ = judge_all([over, fine, over, unread, over, over])
-    assert [verdict.name for verdict in verdicts] == ["strike", "ok", "strike", "ok", "strike", "restart"]
+@pytest.mark.parametrize(
+    ("strikes", "samples", "memory", "told"),
+    [
+        (2, 3, "OO", "strike restart"),
+        (2, 3, "O.", "strike ok"),
+        (2, 3, "O.O", "strike ok restart"),
+        (2, 3, "O..O", "strike ok ok strike"),
+        (2, 3, "O?O", "strike ok restart"),
+        (2, 3, "O??O", "strike ok ok strike"),
+        (1, 1, "O", "restart"),
+        (3, 5, "O.O.O", "strike ok strike ok restart"),
+        (3, 3, "OO.OO", "strike strike ok strike strike"),
+        (3, 3, "OOO", "strike strike restart"),
+    ],
+)
+def test_memory_over_the_limit_in_x_of_y_samples_is_restarted(
+    strikes: int, samples: int, memory: str, told: str
+) -> None:
+    """``O`` is over, ``.`` is not, and ``?`` could not be read, which is not guilty: one peak restarts nobody."""
+    limits = replace(LIMITS, strikes=strikes, strike_samples=samples)
+    of = {"O": sample(rss_mb=500), ".": sample(), "?": sample(rss_mb=None)}
+    record, names = KNOWN, []
+    for letter in memory:
+        verdict, record = judge(record, of[letter], limits)
+        names.append(verdict.name)
+    assert names == told.split()
+
+
+def test_a_restart_for_memory_is_drained_and_takes_the_strikes_with_it() -> None:
+    """The successor begins with none."""
+    verdicts, record = judge_all([sample(rss_mb=500), sample(rss_mb=500)])
     assert (verdicts[-1].cause, verdicts[-1].action) == ("memory", "restart")
     assert (verdicts[-1].grace_s, verdicts[-1].drain_s) == (LIMITS.stop_s, LIMITS.drain_s)
+    assert record.strikes == ()
 
 
 def test_near_the_ceiling_and_without_a_beat_nothing_is_waited_for() -> None:
@@ -132,9 +159,9 @@ def test_a_peak_of_before_condemns_nobody() -> None:
 
     The limit is on what is held now, so a process that gave its memory back is well.
     """
-    verdicts, record = judge_all([sample(rss_mb=500), sample(rss_mb=90)])
-    assert verdicts[-1].name == "ok"
-    assert record.strikes == 0
+    verdicts, record = judge_all([sample(rss_mb=500), *[sample(rss_mb=90)] * 3])
+    assert [verdict.name for verdict in verdicts[1:]] == ["ok"] * 3
+    assert record.strikes == ()
 
 
 def test_a_hang_gets_a_short_grace_and_a_stopped_process_none() -> None:
@@ -238,7 +265,7 @@ def test_a_reused_pid_is_another_process() -> None:
     """
     (_, verdict), record = judge_all([sample(rss_mb=500), sample(rss_mb=500, identity=(100, 999), is_gone=True)])
     assert verdict.name == "crashed"
-    assert (record.identity, record.strikes) == ((100, 999), 0)
+    assert (record.identity, record.strikes) == ((100, 999), ())
 
 
 def test_restarts_and_crashes_together_lead_to_quarantine() -> None:
