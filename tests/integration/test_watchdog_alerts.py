@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from watchdog.steps import Steps
+
 
 def alert(number: int = 1) -> Alert:
     """Return an alert."""
@@ -197,10 +199,9 @@ async def test_a_mail_that_could_not_be_sent_is_sent_once_when_the_server_is_bac
         assert kept(tmp_path) == [f"{alert().id}.json"]
         box = Mailbox()
         with serving(box, port):
-            await until(alerts, waiting=0)
+            await claimed(lambda: kept(tmp_path) == [])
         assert numbers(box) == [1]
         assert alerts.words == "mail"
-        assert kept(tmp_path) == []
 
 
 async def test_what_waited_survives_the_watchdogs_restart(tmp_path: Path) -> None:
@@ -215,8 +216,8 @@ async def test_what_waited_survives_the_watchdogs_restart(tmp_path: Path) -> Non
     box = Mailbox()
     with serving(box, port):
         for _ in range(2):
-            async with running(tmp_path, settings(port)) as alerts:
-                await until(alerts, waiting=0)
+            async with running(tmp_path, settings(port)):
+                await claimed(lambda: kept(tmp_path) == [])
     assert numbers(box) == [1, 2]
 
 
@@ -310,6 +311,36 @@ async def test_the_cap_lets_go_when_the_hour_is_over(tmp_path: Path) -> None:
         await asyncio.wait({task})
     assert letter["Subject"] == "[SentimentAgent] 2 alerts, the last: no. 3"
     assert len(box.letters) == 1
+
+
+class Refusing:
+    """A channel that fails just when it is cancelled: the cancellation becomes the failure."""
+
+    name = key = "refusing"
+
+    def __init__(self) -> None:
+        self.is_sending = asyncio.Event()
+
+    async def send(self, _alert: Alert, _steps: Steps) -> None:
+        """Wait for the cancellation, and fail."""
+        self.is_sending.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise Unavailable("connect: refused") from None
+
+
+async def test_a_stop_that_comes_as_a_mail_fails_is_not_lost(tmp_path: Path) -> None:
+    """Python 3.11 loses a cancellation in `asyncio.wait_for` then, and the watchdog went on sending for ever."""
+    channel = Refusing()
+    outlet = Outlet(channel, Spool(tmp_path), cap=1)
+    await outlet.put(alert())
+    task = asyncio.create_task(outlet.run())
+    await channel.is_sending.wait()
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=2)
+    assert done == {task}
+    assert task.cancelled()
 
 
 async def test_a_recipient_that_is_refused_keeps_no_mail_from_the_others() -> None:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from harness.mailbox import Mailbox, mail_settings, serving
-from harness.tree import Tree
+from harness.tree import Tree, at_start
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.timeout(60)
 
-#: Python runs a module of this name at its start: for this tree the machine was booted a week earlier while the file is
-#: there. A process's age is the difference to the kernel's own stamp, which nobody can move.
+#: For this tree the machine was booted a week earlier while the file is there. A process's age is the difference to the
+#: kernel's own stamp, which nobody can move.
 _CLOCK = """
 import os, time
 _real = time.clock_gettime
@@ -29,8 +29,7 @@ time.clock_gettime = clock_gettime
 
 def a_week_ahead(home: Path, switch: Path) -> dict[str, str]:
     """Return the environment in which every process is a week older while ``switch`` is there."""
-    (home / "sitecustomize.py").write_text(_CLOCK.format(path=str(switch)))
-    return {"PYTHONPATH": str(home)}
+    return at_start(home, _CLOCK.format(path=str(switch)))
 
 
 def an_hour_around_now() -> str:
