@@ -206,6 +206,10 @@ class WatchdogSettings(Group, frozen=True):
     restart_intensity: Count = 5
     restart_period_s: Seconds = 600.0
     quarantine_first_probe_s: Seconds = 60.0
+    #: Less room than this on the state folder's disk is told. The outbox at its bound takes about 300 MB. 0: never.
+    disk_free_warning_mb: Annotated[float, Meta(ge=0)] = 500.0
+    #: More of one core than this for five minutes without a break is told. The analyzer of a backlog needs one.
+    cpu_warning_percent: Annotated[float, Meta(gt=0)] = 80.0
     #: What the evidence of an incident may delay a restart, at most; it takes 0.1 s as a rule.
     incident_snapshot_s: Seconds = 2.0
     #: How long an incident's folder is kept.

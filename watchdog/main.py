@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from msgspec.structs import replace
@@ -20,9 +21,11 @@ from ipc.errors import SentimentAgentError
 from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, StatusReport
 from watchdog import asking, budget, family, shadow, turns
 from watchdog.alerts import Alerts
+from watchdog.busy import Busy
 from watchdog.clock import Clock
 from watchdog.commands import commands_of
 from watchdog.control import Control
+from watchdog.data_watch import DataWatch, free_mb_of
 from watchdog.deadman import Deadman
 from watchdog.decisions import Decisions
 from watchdog.digest import Digest
@@ -39,7 +42,7 @@ from watchdog.supervisor import Supervisor
 from watchdog.watched import Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
     from types import TracebackType
 
     from ipc.life import Pulse
@@ -89,6 +92,16 @@ class Watchdog:
         self._digest = Digest(folder / "digest", alerts.alert_digest_h)
         self._followup = Followup(self._journal, self._alerts, self._recorder, self._report, alerts.alert_reminder_h)
         self._mender = Mender(control, self._journal, self._alerts, self._registry, self._recorder) if control else None
+        self._data = DataWatch(
+            self._registry,
+            self._journal,
+            self._alerts,
+            self._now_s,
+            reminder_h=alerts.alert_reminder_h,
+            free_warning_mb=settings.watchdog.disk_free_warning_mb,
+            free_mb=partial(free_mb_of, settings.folders.state),
+        )
+        self._busy = Busy(settings.watchdog.cpu_warning_percent)
         self._deadman = Deadman(alerts.alert_deadman_url, self._is_round_good)
         self._notifier = Notifier(os.environ)
         self._door = Door(settings.folders.socket("watchdog"), (Beat, Status), self._answer)
@@ -105,6 +118,7 @@ class Watchdog:
         await self._alerts.load()
         await asyncio.to_thread(self._digest.load)
         await self._recorder.load()
+        self._data.resume()
         if not left.was_stopped and left.parent_pid == os.getppid():
             self._journal.note_restart(
                 self._watched["watchdog"], "crashed", "the watchdog ended without being asked to"
@@ -144,6 +158,7 @@ class Watchdog:
             self._begin(self._measure_families(), "families")
             self._begin(self._recorder.upkeep(), "recorder")
             self._begin(self._followup.run(), "follow-up")
+            self._begin(self._data.run(), "data")
             self._begin(self._tell_warnings(), "warnings")
             self._begin(self._deadman.run(), "sign of life")
             if self._mender:
@@ -192,13 +207,20 @@ class Watchdog:
                 turns.assign(everybody)
                 has_looked = await self._rounds.make(self._looker, look_every_s)
                 self._made_at_s = time.monotonic()
-                warnings = ((each.name, each.verdict.reason) for each in everybody if each.verdict.name == "warning")
-                self._digest.see(warnings, time.time())
+                self._digest.see(self._warnings(), time.time())
                 self._pulse.progress += 1
                 self._pulse.gauges = {"alerts_waiting": self._alerts.waiting, "beats_ignored": self._registry.ignored}
                 if self._looker.answers:
                     self._notifier.round_made(self._watched.values(), self._registry, has_looked=has_looked)
                 await self._rounds.pause(self._settings.watchdog.watchdog_interval_s)
+
+    def _warnings(self) -> Iterator[tuple[str, str]]:
+        """Yield what is warned of now, as subjects and reasons."""
+        now_s = self._now_s()
+        for each in self._watched.values():
+            if each.verdict.name == "warning":
+                yield each.name, each.verdict.reason
+            yield from self._busy.warnings(each.name, each.cpu_percent, now_s)
 
     async def _tell_warnings(self) -> None:
         while True:

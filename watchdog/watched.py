@@ -121,6 +121,11 @@ class Watched:
         return self.process.uptime_s if self.process and self.is_alive else None
 
     @property
+    def cpu_percent(self) -> float | None:
+        """What the living process needs of one core; None where that was not measured."""
+        return self.process.cpu_percent if self.process and self.is_alive else None
+
+    @property
     def is_quiet(self) -> bool | None:
         """Whether it is the quiet window now; None where there is none."""
         return self.limits.quiet.holds(time.localtime()) if self.limits.quiet else None
