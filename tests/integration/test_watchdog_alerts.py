@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -242,6 +243,24 @@ async def test_the_spool_is_bounded_and_drops_the_oldest(tmp_path: Path) -> None
     assert alerts.waiting == MAX_WAITING
     assert len(kept(tmp_path)) == MAX_WAITING
     assert kept(tmp_path)[0] == f"{alert(3).id}.json"
+
+
+async def test_nothing_can_be_sent_before_it_is_on_disk(tmp_path: Path) -> None:
+    """Else its file would appear after it was sent and removed, and the next life would send it again.
+
+    A pipe stands where the file is written: the write takes until somebody reads, and then fails.
+    """
+    spool, pipe = Spool(tmp_path), tmp_path / f".{alert().id}.json.new"
+    os.mkfifo(pipe)
+    adding = asyncio.create_task(spool.add(alert()))
+    await asyncio.sleep(0.05)
+    has_ended, waiting = adding.done(), spool.waiting
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    await adding
+    os.close(reader)
+    assert not has_ended
+    assert waiting == []
+    assert spool.waiting == [alert()]
 
 
 async def test_a_kept_alert_that_cannot_be_read_stops_nobody(tmp_path: Path) -> None:

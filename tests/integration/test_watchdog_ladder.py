@@ -77,7 +77,7 @@ async def test_a_leak_is_met_before_its_limit_and_told_when_that_did_not_help(sh
         assert report.slope_mb_per_h is not None
         assert report.slope_mb_per_h > 10_000
         assert report.limit_reached_in_s is not None
-        assert report.limit_reached_in_s < 12
+        assert report.limit_reached_in_s < 60
 
 
 async def test_a_watchdog_in_the_shadow_judges_and_does_nothing(short_path: Path) -> None:
