@@ -39,8 +39,9 @@ TOLD_BY: Final = {
 }
 #: A beat that is older says nothing any more. Chosen: as long as a process may be silent.
 _RECENT_S: Final = 10.0
-#: Between two looks. Chosen, not measured.
+#: Between two looks, and between two measurements of the disk. Chosen, not measured.
 EVERY_S: Final = 2.0
+DISK_EVERY_S: Final = 10.0
 _MB: Final = 1024 * 1024
 _HOUR_S: Final = 3600.0
 
@@ -66,6 +67,8 @@ class DataWatch:
         self._reminder_s = reminder_h * _HOUR_S
         self._free_warning_mb = free_warning_mb
         self._free_mb = free_mb
+        self._measured_at_s = -DISK_EVERY_S
+        self._free_now_mb: float | None = None
         self._standing = dict.fromkeys(PATIENCE_S, Standing())
 
     def resume(self) -> None:
@@ -82,9 +85,10 @@ class DataWatch:
     async def look(self, now_utc: float) -> None:
         """Look once: begin and end what is to be begun and ended, and remind."""
         at_s = self._now_s()
-        free_mb = await asyncio.to_thread(self._free_mb) if self._free_warning_mb else None
+        if self._free_warning_mb and at_s - self._measured_at_s >= DISK_EVERY_S:
+            self._measured_at_s, self._free_now_mb = at_s, await asyncio.to_thread(self._free_mb)
         for kind, patience_s in PATIENCE_S.items():
-            seen = self._disk(free_mb) if kind == "disk" else self._heard(kind, at_s)
+            seen = self._disk(self._free_now_mb) if kind == "disk" else self._heard(kind, at_s)
             is_seen = None if seen is None else bool(seen)
             turn, self._standing[kind] = troubles.judge(self._standing[kind], is_seen, at_s, patience_s)
             if turn == "begins":

@@ -200,19 +200,24 @@ class Watchdog:
 
     async def _make_rounds(self) -> None:
         look_every_s = min(LOOK_EVERY_S, self._notifier.interval_s or LOOK_EVERY_S)
-        everybody = self._watched.values()
+        interval_s = self._settings.watchdog.watchdog_interval_s
         with self._pulse.waiting("interval"):
             while True:
-                budget.assign(everybody, self._settings.watchdog.family_memory_mb)
-                turns.assign(everybody)
-                has_looked = await self._rounds.make(self._looker, look_every_s)
-                self._made_at_s = time.monotonic()
-                self._digest.see(self._warnings(), time.time())
-                self._pulse.progress += 1
-                self._pulse.gauges = {"alerts_waiting": self._alerts.waiting, "beats_ignored": self._registry.ignored}
-                if self._looker.answers:
-                    self._notifier.round_made(self._watched.values(), self._registry, has_looked=has_looked)
-                await self._rounds.pause(self._settings.watchdog.watchdog_interval_s)
+                if self._rounds.are_due(interval_s):
+                    await self._make_round(look_every_s)
+                await self._rounds.pause(interval_s)
+
+    async def _make_round(self, look_every_s: float) -> None:
+        everybody = self._watched.values()
+        budget.assign(everybody, self._settings.watchdog.family_memory_mb)
+        turns.assign(everybody)
+        has_looked = await self._rounds.make(self._looker, look_every_s)
+        self._made_at_s = time.monotonic()
+        self._digest.see(self._warnings(), time.time())
+        self._pulse.progress += 1
+        self._pulse.gauges = {"alerts_waiting": self._alerts.waiting, "beats_ignored": self._registry.ignored}
+        if self._looker.answers:
+            self._notifier.round_made(everybody, self._registry, has_looked=has_looked)
 
     def _warnings(self) -> Iterator[tuple[str, str]]:
         """Yield what is warned of now, as subjects and reasons."""
@@ -226,7 +231,8 @@ class Watchdog:
         while True:
             if digest := self._digest.due(time.time(), self._alerts.commands):
                 await self._alerts.put(digest)
-            await asyncio.to_thread(self._digest.save)
+            if self._digest.is_changed:
+                await asyncio.to_thread(self._digest.save)
             await asyncio.sleep(_SAVE_WARNINGS_S)
 
     def _is_round_good(self) -> bool:

@@ -130,6 +130,18 @@ class Watched:
         """Whether it is the quiet window now; None where there is none."""
         return self.limits.quiet.holds(time.localtime()) if self.limits.quiet else None
 
+    def is_clear(self, at_s: float, registry: Registry) -> bool:
+        """Take a glance: return whether nothing has happened that could change the verdict ``ok``."""
+        heard = registry.last(self.name)
+        if self.verdict.name != "ok" or self.is_being_mended or self.process is None or heard is None:
+            return False
+        stat = self.process.read()
+        return (
+            stat is not None
+            and stat.rss_mb + self.added_mb <= self.limits.warning_mb
+            and at_s - heard.at_s <= self.limits.hang_after_s
+        )
+
     @property
     def is_one_strike_short(self) -> bool:
         """Whether one more sample like the last one would lead to an action."""
