@@ -17,12 +17,13 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from agent.retention import retain_every_hour
+from agent.sentiment import model_folder
 from agent.sentiment.scoring import score_items
 from agent.store.choose import open_writer
 from ipc import logs
 from ipc.channel import Connection, Door
 from ipc.delivery import WINDOW
-from ipc.errors import StoreUnavailable, WireError
+from ipc.errors import ModelError, SettingsError, StoreUnavailable, WireError
 from ipc.life import Pulse, run
 from ipc.messages import Ack, AnyMessage, Batch
 
@@ -72,7 +73,8 @@ class Analyzer:
 
         Raises:
             ModelError: the model can't be loaded.
-            SettingsError: the database is not ours or was made by a newer version.
+            SettingsError: the model's files are not there, or not whole; or the database is not ours, or was made by
+                a newer version.
 
         """
         async with AsyncExitStack() as opening:
@@ -227,10 +229,17 @@ async def _acknowledge(group: Sequence[tuple[Connection, Batch]]) -> None:
 
 
 def _load_flair(settings: Settings) -> Engine:
+    model = settings.analyzer.sentiment_model
+    try:
+        # Before flair is imported: a folder that only the operator can mend is told of at once, and tried once.
+        if (folder := model_folder.folder_of(model)) is not None:
+            model_folder.examine(folder)
+    except ModelError as error:
+        raise SettingsError(f"SENTIMENT_MODEL: {error}") from error
     # Imported here, in the model's thread: it takes seconds, and beats go on meanwhile.
     from agent.sentiment.flair_engine import load  # noqa: PLC0415
 
-    return load(settings.analyzer.sentiment_model, threads=settings.analyzer.analyzer_threads)
+    return load(model, threads=settings.analyzer.analyzer_threads)
 
 
 def main() -> None:

@@ -51,6 +51,9 @@ class Stats(Answer, frozen=True, kw_only=True):
     subreddit: str
     time_window_hours: int
     statistics: Statistics
+    #: Of the subreddits that were asked for, those that the last collection could not read, and why: what is missing
+    #: of them is not zero.
+    unread: dict[str, str]
     timestamp: datetime
     source: str | None
 
@@ -74,6 +77,8 @@ class Trends(Answer, frozen=True, kw_only=True):
     #: The same twice: clients of both names exist.
     trend_data: Statistics
     statistics: Statistics
+    #: As in :class:`Stats`.
+    unread: dict[str, str]
     timestamp: datetime
     bucket_hours: int
     points: list[TrendPoint]

@@ -39,13 +39,14 @@ class SentimentRoutes:
     async def _stats(self, request: web.Request) -> web.Response:
         wanted = read(request, StatsParameters)
         since_utc, until_utc = window(wanted.hours)
-        totals, contents = await asyncio.gather(
-            self._store.totals(wanted.only, since_utc, until_utc), self._store.contents()
+        totals, contents, unread = await asyncio.gather(
+            self._store.totals(wanted.only, since_utc, until_utc), self._store.contents(), self._unread(wanted.only)
         )
         stats = Stats(
             subreddit=wanted.only or "all",
             time_window_hours=wanted.hours,
             statistics=statistics(totals),
+            unread=unread,
             timestamp=moment(time.time()),
             source=named(contents.sources),
         )
@@ -55,8 +56,10 @@ class SentimentRoutes:
         wanted = read(request, TrendsParameters)
         since_utc, until_utc = window(wanted.hours)
         bucket_hours = 1 if wanted.hours <= _HOURLY_UP_TO else 24
-        series, contents = await asyncio.gather(
-            self._store.series(wanted.only, since_utc, until_utc, bucket_hours * _HOUR_S), self._store.contents()
+        series, contents, unread = await asyncio.gather(
+            self._store.series(wanted.only, since_utc, until_utc, bucket_hours * _HOUR_S),
+            self._store.contents(),
+            self._unread(wanted.only),
         )
         # Summed here, not asked for: between two questions more may be stored, and the points would not add up.
         summed = statistics(total([point.totals for point in series]))
@@ -65,12 +68,20 @@ class SentimentRoutes:
             time_window_hours=wanted.hours,
             trend_data=summed,
             statistics=summed,
+            unread=unread,
             timestamp=moment(time.time()),
             bucket_hours=bucket_hours,
             points=_points(series, since_utc, until_utc, bucket_hours * _HOUR_S),
             source=named(contents.sources),
         )
         return reply(trends, trends.source)
+
+    async def _unread(self, only: str | None) -> dict[str, str]:
+        """Return what the last collection could not read of what is asked for, by name, with the cause."""
+        failures = (await self._store.collections(time.time())).last_failures
+        return {
+            each.subreddit: each.cause for each in failures if only is None or only.lower() == each.subreddit.lower()
+        }
 
 
 def window(hours: int) -> tuple[int, int]:

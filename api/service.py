@@ -13,6 +13,7 @@ from aiohttp import web
 from agent.store.choose import open_reader
 from api import version
 from api.application import build
+from api.data_watch import DataWatch
 from api.vitals import Vitals
 from ipc import logs
 from ipc.errors import SettingsError
@@ -93,9 +94,13 @@ class ApiService:
     async def work(self, stop: asyncio.Event) -> None:
         """Serve until ``stop``; requests in hand are finished when the port is closed."""
         async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(self._vitals.watch(), name="vitals")
+            watching = [
+                tasks.create_task(self._vitals.watch(), name="vitals"),
+                tasks.create_task(DataWatch(self._settings, self._store, self._pulse).run(), name="data"),
+            ]
             await stop.wait()
-            watching.cancel()
+            for task in watching:
+                task.cancel()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /

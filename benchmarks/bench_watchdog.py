@@ -1,127 +1,125 @@
-"""From a fault to the next process being ready: our watchdog against supervisord alone, in one run.
+"""From a fault to the next process being ready, and the cost of waiting for it: this watchdog against its peers.
 
-One process crashes, leaks 200 MB a second past a limit of 200 MB, or blocks its event loop. Times count from
-the fault; from the crossing of the limit; and from the end of the silence that is allowed after the last
-beat. The peer, supervisord by itself, notices a crash and neither of the others. At last the watchdog's own
-cost, at rest, over three processes that beat once a second. Run it by itself, with the development
+The same victim under each watcher, in one run: it leaks 20 MB a second past a limit of 200 MB, blocks its event loop,
+or is killed. Seconds count from the fault (from the crossing of the limit). Each watcher allows the same silence, 3 s,
+and looks every second where it can be told how often (--pace), superlance every five, its fastest. At last all watch
+three processes each, side by side, for a minute in which nothing happens. Run it by itself, with the development
 dependencies:
 
-    .venv/bin/python benchmarks/bench_watchdog.py [--runs 5]
+    .venv/bin/python benchmarks/bench_watchdog.py [--runs 5] [--peers FOLDER] [--only NAME ...] [--markdown]
+
+A peer that is not installed is told how to get, and its row is "-". FOLDER is where such a peer may have been put.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import platform
-import select
-import signal
-import statistics
 import sys
-import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
+from watchers import measure
+from watchers.circus import Circus
+from watchers.measure import FAULTS, PATIENCE_S, middle
+from watchers.monit import Monit
+from watchers.ours import Ours
+from watchers.pm2 import Pm2
+from watchers.superlance import Superlance
+from watchers.supervisord import Supervisord
+from watchers.table import Figure, Row, lines
 
-# The tests' own tree, so that both show the same.
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from harness.tree import Tree
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-#: The shipped defaults but for the limit and the silence, which would only make every run longer.
-SETTINGS = {
-    "BEAT_INTERVAL_S": "1",
-    "WATCHDOG_INTERVAL_S": "0.25",
-    "WATCHDOG_HANG_AFTER_S": "3",
-    "MEMORY_WARNING_MB": "100",
-    "MEMORY_LIMIT_MB": "200",
-    "RESTART_INTENSITY": "1000",
-}
-VICTIM = "collector"
-LIMIT_BYTES = 200 * 1024 * 1024
-HANG_AFTER_S = 3.0
-REST_S = 60.0
+    from watchers.measure import Reaction, Rest
+    from watchers.stage import Watcher
+
+HEADS = (
+    "watcher",
+    "leak: killed",
+    "leak: ready",
+    "hang: killed",
+    "hang: ready",
+    "hang: killed, past the silence",
+    "crash: ready",
+    "RSS, MB",
+    "RSS without supervisord, MB",
+    "idle CPU, %",
+)
 
 
-async def main(runs: int) -> None:
+def main(options: argparse.Namespace) -> None:
     """Measure and print the table."""
-    load = os.getloadavg()[0]
-    print(f"Python {platform.python_version()}, Linux {platform.release()}, {os.cpu_count()} cores, load {load:.1f}")
-    print(f"supervisor {version('supervisor')}; seconds, median (max) of {runs}\n")
-    print(f"{'fault':<8} {'watcher':<18} {'ended':>14} {'next one ready':>16}")
-    for fault in ("crash", "leak", "hang"):
-        await row(fault, "this watchdog", runs, ("watchdog", VICTIM))
-        if fault == "crash":
-            await row(fault, "supervisord alone", runs, (VICTIM,))
-    await at_rest()
+    watchers = [each for each in everyone(options.peers, options.pace) if not options.only or each.name in options.only]
+    print(f"Python {platform.python_version()}, Linux {platform.release()}, {os.cpu_count()} cores", end="")
+    print(f", load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d')}")
+    versions = {each.name: each.version() for each in watchers}
+    for each in watchers:
+        how = f"not installed: {each.how_to_get.format(peers=options.peers or 'FOLDER')}"
+        print(f"  {each.name}: {versions[each.name] or how}")
+    print(f"seconds from the fault, median (maximum) of {options.runs}; never is not within {PATIENCE_S:g} s\n")
+    found = [each for each in watchers if versions[each.name]]
+    seen = {each.name: faults(each, options.runs) for each in found}
+    rests = measure.at_rest(found, options.rest)
+    rows = [row(each.name, seen.get(each.name, {}), rests.get(each.name)) for each in watchers]
+    print("\n".join(lines(HEADS, rows, is_markdown=options.markdown)))
+    print(f"\nload at the end {os.getloadavg()[0]:.1f}")
 
 
-async def row(fault: str, watcher: str, runs: int, processes: tuple[str, ...]) -> None:
-    """Measure one fault ``runs`` times under one watcher."""
-    with tempfile.TemporaryDirectory(prefix="sa", dir="/tmp") as folder:
-        async with Tree(Path(folder), SETTINGS, processes=processes) as tree:
-            measured = [await once(tree, fault) for _ in range(runs)]
-    ended, ready = zip(*measured, strict=True)
-    print(f"{fault:<8} {watcher:<18} {figures(ended):>14} {figures(ready):>16}")
+def everyone(peers: Path | None, pace_s: float) -> list[Watcher]:
+    """Return all watchers, ours first."""
+    return [Ours(), Supervisord(), Superlance(peers), Monit(peers), Circus(peers, pace_s), Pm2(peers, pace_s)]
 
 
-async def once(tree: Tree, fault: str) -> tuple[float, float]:
-    """Cause the fault; return after how long the process had ended, and the next one was ready."""
-    log = tree.home / "logs" / f"{VICTIM}.log"
-    await tree.until(lambda: log.exists() and "event=Ready" in log.read_text(), 20, "the victim is ready")
-    starts = log.read_text().count("event=Ready")
-    await asyncio.sleep(3)  # past the first seconds, in which nobody is judged
-    pid = (await tree.supervisor.program(VICTIM)).pid
-    pidfd = os.pidfd_open(pid)
-    try:
-        began_s = await cause(tree, fault, pid)
-        await tree.until(lambda: select.select([pidfd], [], [], 0)[0], 30, "it has ended")
-    finally:
-        os.close(pidfd)
-    ended_s = time.monotonic() - began_s
-    tree.order(VICTIM, "well")
-    await tree.until(lambda: log.read_text().count("event=Ready") > starts, 30, "the next one is ready")
-    return ended_s, time.monotonic() - began_s
+def faults(watcher: Watcher, runs: int) -> dict[str, list[Reaction]]:
+    """Measure all faults under one watcher, and tell on standard error how it goes."""
+    seen = {}
+    for fault in FAULTS:
+        try:
+            seen[fault] = measure.reactions(watcher, fault, runs)
+        except TimeoutError as error:
+            print(f"{watcher.name}, {fault}: not measured: {error}", file=sys.stderr, flush=True)
+            continue
+        told = " ".join(f"{each.killed_s:.2f}/{each.ready_s:.2f}" for each in seen[fault])
+        print(f"{watcher.name}, {fault}: {told}", file=sys.stderr, flush=True)
+    return seen
 
 
-async def cause(tree: Tree, fault: str, pid: int) -> float:
-    """Cause the fault; return from when on its time counts (monotonic)."""
-    if fault == "crash":
-        os.kill(pid, signal.SIGKILL)
-        return time.monotonic()
-    tree.order(VICTIM, fault)
-    if fault == "leak":
-        process = psutil.Process(pid)
-        await tree.until(lambda: process.memory_info().rss > LIMIT_BYTES, 20, "it is over the limit")
-        return time.monotonic()
-    await asyncio.sleep(0.3)
-    age_s = (await tree.of(VICTIM)).beat_age_s
-    return time.monotonic() - (age_s or 0.0) + HANG_AFTER_S
+def row(name: str, seen: dict[str, list[Reaction]], rest: Rest | None) -> Row:
+    """Put one watcher's figures in the order of HEADS."""
+    leaks, hangs, crashes = (seen.get(fault, []) for fault in FAULTS)
+    figures = (
+        figure([each.killed_s for each in leaks]),
+        figure([each.ready_s for each in leaks]),
+        figure([each.killed_s for each in hangs]),
+        figure([each.ready_s for each in hangs]),
+        figure([each.past_silence_s for each in hangs if each.past_silence_s is not None]),
+        figure([each.ready_s for each in crashes]),
+    )
+    return Row(name, (*figures, *costs(rest)))
 
 
-async def at_rest() -> None:
-    """Print what the watchdog costs while nothing happens."""
-    with tempfile.TemporaryDirectory(prefix="sa", dir="/tmp") as folder:
-        async with Tree(Path(folder), SETTINGS) as tree:
-            pids = await tree.ready()
-            family = [("watchdog", psutil.Process(pids["watchdog"])), ("supervisord", tree.family()[0])]
-            await asyncio.sleep(2)
-            before = [sum(process.cpu_times()[:2]) for _, process in family]
-            await asyncio.sleep(REST_S)
-            print(f"\nat rest, {REST_S:g} s")
-            for (name, process), cpu_s in zip(family, before, strict=True):
-                percent = 100 * (sum(process.cpu_times()[:2]) - cpu_s) / REST_S
-                print(f"{name:<12} {process.memory_info().rss / 2**20:6.1f} MB RSS   {percent:5.2f} % CPU")
+def figure(seconds: Sequence[float]) -> Figure | None:
+    """Return median and maximum, None where nothing was measured."""
+    return Figure(*middle(seconds)) if seconds else None
 
 
-def figures(seconds: tuple[float, ...]) -> str:
-    """Return median and maximum."""
-    return f"{statistics.median(seconds):.2f} ({max(seconds):.2f})"
+def costs(rest: Rest | None) -> tuple[Figure | None, ...]:
+    """Return memory with and without supervisord, and the CPU."""
+    if rest is None:
+        return (None, None, None)
+    return (Figure(rest.rss_mb), Figure(rest.rss_mb - (rest.supervisord_mb or 0.0)), Figure(rest.cpu_percent))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
-    asyncio.run(main(parser.parse_args().runs))
+    parser.add_argument("--peers", type=Path)
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="these rows only, by their names")
+    parser.add_argument("--pace", type=float, default=1.0, help="seconds between two looks of circus and pm2")
+    parser.add_argument("--rest", type=float, default=measure.REST_S, help="seconds at rest")
+    parser.add_argument("--markdown", action="store_true")
+    main(parser.parse_args())

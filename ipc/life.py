@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import faulthandler
+import itertools
 import os
 import signal
 import sys
@@ -17,16 +18,18 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
+from msgspec.structs import replace
+
 from ipc import logs, stacks
 from ipc.channel import Connection, connections
 from ipc.control_door import ControlDoor
 from ipc.environment import load
 from ipc.errors import SentimentAgentError, SettingsError, WireError
 from ipc.intake import Intake
-from ipc.messages import Beat, State
+from ipc.messages import MAX_REASON_CHARACTERS, MAX_TROUBLES, Beat, State, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -67,6 +70,7 @@ class Pulse:
         self.waiting_for: str | None = None
         self.gauges: dict[str, float] = {}
         self.facts: dict[str, str] = {}
+        self._troubles: dict[str, tuple[Trouble, ...]] = {}
         self.intake = Intake()
         self._started_s = time.monotonic()
         self._unit: str | None = None
@@ -92,6 +96,10 @@ class Pulse:
         finally:
             self.waiting_for = before
 
+    def see(self, kind: str, troubles: Iterable[Trouble]) -> None:
+        """Say what is wrong of one kind by now; nothing, where nothing is."""
+        self._troubles[kind] = tuple(troubles)
+
     def beat(self, loop_lag_s: float) -> Beat:
         """Return the beat of this moment."""
         now_s = time.monotonic()
@@ -107,6 +115,16 @@ class Pulse:
             unit_due_s=self._unit_due_s - now_s if self._unit else None,
             gauges=dict(self.gauges),
             facts=dict(self.facts),
+            troubles=self._seen(),
+        )
+
+    def _seen(self) -> tuple[Trouble, ...] | None:
+        if not self._troubles:
+            return None
+        seen = itertools.chain.from_iterable(self._troubles.values())
+        return tuple(
+            replace(each, reason=logs.harmless(each.reason, MAX_REASON_CHARACTERS))
+            for each in itertools.islice(seen, MAX_TROUBLES)
         )
 
 

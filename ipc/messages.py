@@ -123,6 +123,22 @@ class CycleRunning(Message, frozen=True):
     cycle_id: str
 
 
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a process sees wrong with the data or with what it needs, and that no restart would mend."""
+
+    #: ``source``, ``collections``, ``silent``, ``stale``, ``database``, ``disk``.
+    kind: str
+    #: What it is about: a subreddit, a folder; empty for the whole.
+    subject: str = ""
+    #: The cause in words, with figures. May hold words of others.
+    reason: str
+
+
+#: A beat carries no more of them, and none with a longer reason. Chosen, not measured.
+MAX_TROUBLES: Final = 50
+MAX_REASON_CHARACTERS: Final = 300
+
+
 class Beat(Message, frozen=True):
     """What a process says of itself, sent to the watchdog on an interval and never answered."""
 
@@ -145,6 +161,8 @@ class Beat(Message, frozen=True):
     gauges: dict[str, float] = {}
     #: Facts in words for health: ``source``, ``model``, ...
     facts: dict[str, str] = {}
+    #: What it sees wrong with the data; None as long as it has not looked: that is not the same as none.
+    troubles: tuple[Trouble, ...] | None = None
 
 
 class Relieve(Message, frozen=True):

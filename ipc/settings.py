@@ -209,12 +209,17 @@ class WatchdogSettings(Group, frozen=True):
     watchdog_hang_after_s: Seconds = 10.0
     #: A unit of work this long past its own deadline is stuck work.
     watchdog_stuck_after_s: Seconds = 60.0
-    #: Bad samples in a row before a restart; one clean sample clears them.
+    #: Over the limit in so many samples of the last so many, a process is restarted.
     watchdog_strikes: Count = 2
+    watchdog_strike_samples: Count = 3
     #: A process that has this many restarts within the period is quarantined, then probed ever more rarely.
     restart_intensity: Count = 5
     restart_period_s: Seconds = 600.0
     quarantine_first_probe_s: Seconds = 60.0
+    #: Less room than this on the state folder's disk is told. The outbox at its bound takes about 300 MB. 0: never.
+    disk_free_warning_mb: Annotated[float, Meta(ge=0)] = 500.0
+    #: More of one core than this for five minutes without a break is told. The analyzer of a backlog needs one.
+    cpu_warning_percent: Annotated[float, Meta(gt=0)] = 80.0
     #: What the evidence of an incident may delay a restart, at most; it takes 0.1 s as a rule.
     incident_snapshot_s: Seconds = 2.0
     #: How long an incident's folder is kept.

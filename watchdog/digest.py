@@ -46,7 +46,8 @@ class Digest:
         self._every_s = every_h * _HOUR_S
         self._warned: dict[str, Warned] = {}
         self._now: set[str] = set()
-        self._is_changed = False
+        #: Whether a warning has begun or ended since the last :meth:`save`.
+        self.is_changed = False
 
     def load(self) -> None:
         """Take up what the last life of the watchdog gathered."""
@@ -69,14 +70,14 @@ class Digest:
             )
             is_new = name not in self._now
             self._warned[name] = replace(known, last_utc=now_utc, last_reason=reason, times=known.times + is_new)
-        self._is_changed |= seen.keys() != self._now
+        self.is_changed |= seen.keys() != self._now
         self._now = set(seen)
 
     def save(self) -> None:
         """Write down what was gathered, when a warning has begun or ended since the last time."""
-        if not self._is_changed:
+        if not self.is_changed:
             return
-        self._is_changed = False
+        self.is_changed = False
         try:
             replace_file(self._path, msgspec.json.encode(self._warned))
         except OSError as error:
@@ -88,7 +89,7 @@ class Digest:
         if not self._warned or not self._every_s or now_utc - first_utc < self._every_s:
             return None
         alert = _told(self._warned, first_utc, now_utc, commands)
-        self._warned, self._now, self._is_changed = {}, set(), True
+        self._warned, self._now, self.is_changed = {}, set(), True
         return alert
 
 

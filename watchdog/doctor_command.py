@@ -34,6 +34,7 @@ _WIDTH: Final = 118
 #: In the order in which they are shown.
 GROUPS: Final[dict[str, Group]] = {
     "settings": settings.check,
+    "extras": installation.called_for,
     "folders": folders.check,
     "sockets": sockets.check,
     "machine": machine.check,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from watchdog import budget, planned, relief
+from watchdog import budget, planned, relief, strikes
 from watchdog.records import Limits, Record, Sample, Verdict
 
 if TYPE_CHECKING:
@@ -22,24 +22,24 @@ _OK: Final = Verdict(name="ok", reason="")
 
 
 def _memory(record: Record, sample: Sample, limits: Limits) -> Judged:
-    """Over the limit in so many samples in a row; what is unreadable breaks the row."""
+    """Over the limit in so many of the last samples."""
+    is_over = sample.rss_mb is not None and sample.rss_mb > limits.limit_mb
+    record = replace(record, strikes=strikes.marked(record.strikes, limits, is_over=is_over))
     if sample.rss_mb is None:
-        return Verdict(name="ok", reason=_well(sample, limits)), replace(record, strikes=0)
+        return Verdict(name="ok", reason=_well(sample, limits)), record
     if sample.rss_mb <= limits.warning_mb:
-        return Verdict(name="ok", reason=_well(sample, limits)), relief.under(replace(record, strikes=0))
+        return Verdict(name="ok", reason=_well(sample, limits)), relief.under(record)
     if sample.rss_mb <= limits.limit_mb:
         reason = f"memory {sample.rss_mb:.0f} MB over the warning at {limits.warning_mb:.0f} MB"
         warning = Verdict(name="warning", reason=reason, cause="memory")
-        return relief.over(warning, replace(record, strikes=0), sample, limits)
+        return relief.over(warning, record, sample, limits)
     if sample.rss_mb > limits.hard_mb:
         reason = f"memory {sample.rss_mb:.0f} MB over {limits.hard_mb:.0f} MB, near the ceiling"
         return _restart("memory", reason, limits.hung_stop_s), record
-    record = replace(record, strikes=record.strikes + 1)
     reason = f"memory {sample.rss_mb:.0f} MB over {limits.limit_mb:.0f} MB"
-    if record.strikes < limits.strikes:
-        return Verdict(
-            name="strike", reason=f"{reason}, strike {record.strikes} of {limits.strikes}", cause="memory"
-        ), record
+    if not strikes.are_enough(record.strikes, limits):
+        reason = f"{reason}, strike {sum(record.strikes)} of {limits.strikes}"
+        return Verdict(name="strike", reason=reason, cause="memory"), record
     return replace(_restart("memory", reason, limits.stop_s), drain_s=limits.drain_s), record
 
 

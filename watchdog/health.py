@@ -50,6 +50,7 @@ class Database(msgspec.Struct, frozen=True):
 
     connected: bool | None = None
     error: str | None = None
+    items: int | None = None
 
 
 class Health(msgspec.Struct, frozen=True):

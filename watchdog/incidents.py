@@ -79,9 +79,13 @@ class Incidents:
         self._by_id[incident.id] = changed
         return changed
 
-    def close(self, process: str) -> list[Incident]:
-        """Close what is open of ``process``; return it, closed."""
-        closed = [replace(incident, closed_utc=time.time()) for incident in self.opened(process)]
+    def close(self, process: str, kind: str | None = None) -> list[Incident]:
+        """Close what is open of ``process``, of one kind or all; return it, closed."""
+        closed = [
+            replace(incident, closed_utc=time.time())
+            for incident in self.opened(process)
+            if kind in {None, incident.kind}
+        ]
         self._by_id |= {incident.id: incident for incident in closed}
         for incident in closed:
             self.reminders.pop(incident.id, None)

@@ -47,14 +47,18 @@ class Journal:
 
     def note_restart(self, each: Watched, cause: str, reason: str) -> None:
         """Put one more restart of ``each`` on record; with an incident, for the watchdog's own."""
+        self.note_planned(each, reason)
+        if each.name == "watchdog":
+            self.incidents.acted(self.incidents.open(each.name, cause, reason), "supervisord starts it again")
+
+    def note_planned(self, each: Watched, reason: str) -> None:
+        """Put one more restart of ``each`` on record that is no incident."""
         each.history = replace(
             each.history,
             restarts=each.history.restarts + 1,
             last_restart_utc=time.time(),
             last_restart_reason=reason,
         )
-        if each.name == "watchdog":
-            self.incidents.acted(self.incidents.open(each.name, cause, reason), "supervisord starts it again")
 
     async def save(self) -> None:
         """Write everything down, durably; a disk that does not take it is logged, and the rounds go on."""

@@ -37,6 +37,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True):
     last_restart_reason: str | None = None
     #: See :class:`~watchdog.records.Record`.
     relapse_age_s: float | None = None
+    slope_before_mb_per_h: float | None = None
     unhelped: int = 0
     is_escalated: bool = False
 
@@ -69,6 +70,7 @@ def remember(record: Record, now_s: float, history: Remembered) -> Remembered:
         end_ages_s=ages_s,
         quarantine=quarantine,
         relapse_age_s=None if record.relapse_from_s is None else now_s - record.relapse_from_s,
+        slope_before_mb_per_h=record.slope_before_mb_per_h,
         unhelped=record.unhelped,
         is_escalated=record.is_escalated,
     )
@@ -84,6 +86,7 @@ def recall(remembered: Remembered, now_s: float, away_s: float) -> Record:
         ends_s=tuple(now_s - age_s - away_s for age_s in remembered.end_ages_s),
         quarantine=quarantine,
         relapse_from_s=None if relapse_age_s is None else now_s - relapse_age_s - away_s,
+        slope_before_mb_per_h=remembered.slope_before_mb_per_h,
         unhelped=remembered.unhelped,
         is_escalated=remembered.is_escalated,
     )

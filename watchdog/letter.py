@@ -43,7 +43,7 @@ def opened(incident: Incident, before: ProcessReport | None, ends: int, limits: 
     """
     headline = _headline(incident)
     facts = (
-        ("when", _when(incident.opened_utc)),
+        ("when", when(incident.opened_utc)),
         *(_as_it_was(before) if before else (("as it was", "not known: the watchdog itself was restarted meanwhile"),)),
         ("so far", _so_far(incident.process, ends, limits)),
         ("incident", incident.id),
@@ -72,7 +72,7 @@ def reminder(incident: Incident, nth: int, now: ProcessReport, at_utc: float, co
         at_utc=at_utc,
         replies_to=(incident.id,),
         sections=(
-            section("What happened", f"The incident of {_when(incident.opened_utc)} is still open: {now.reason}."),
+            section("What happened", f"The incident of {when(incident.opened_utc)} is still open: {now.reason}."),
             section("Why", incident.reason),
             section("What was done", f"The last time: {incident.action}"),
             section("What to do now", "", (), _looks(incident.process, commands)),
@@ -85,7 +85,7 @@ def recovered(incidents: Sequence[Incident], reason: str, at_utc: float) -> Aler
     """Tell that the incidents of one process are over, in one message: a quarantine's, or else the latest one's."""
     told = next((each for each in incidents if each.kind == "quarantine"), incidents[-1])
     facts = (
-        ("when", _when(at_utc)),
+        ("when", when(at_utc)),
         ("it lasted", span(at_utc - told.opened_utc)),
         *(("incident", each.id) for each in incidents),
     )
@@ -113,7 +113,7 @@ def folded(alerts: Sequence[Alert]) -> Alert:
         section(
             "What happened",
             f"{len(alerts)} alerts came faster than ALERT_CAP_PER_HOUR lets them out, or while none could be sent.",
-            tuple((_when(each.at_utc), each.headline) for each in alerts),
+            tuple((when(each.at_utc), each.headline) for each in alerts),
         )
     ]
     for number, each in enumerate(alerts, 1):
@@ -142,7 +142,7 @@ def trial(at_utc: float) -> Alert:
             section("Why", "To see that alerts reach you before one is needed."),
             section("What was done", "This message went the way that every alert goes."),
             section("What to do now", "Nothing. You would be told."),
-            section("Evidence", facts=(("when", _when(at_utc)),)),
+            section("Evidence", facts=(("when", when(at_utc)),)),
         ),
     )
 
@@ -206,7 +206,8 @@ def _last_beat(before: ProcessReport) -> str:
     return ", ".join(harmless(words, _MAX_WORD_CHARACTERS) for words in said)
 
 
-def _when(utc: float) -> str:
+def when(utc: float) -> str:
+    """Return a moment, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(utc))
 
 

@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from msgspec.structs import replace
@@ -18,11 +19,13 @@ from ipc import life, logs
 from ipc.channel import Connection, Door
 from ipc.errors import SentimentAgentError
 from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, StatusReport
-from watchdog import asking, budget, family, shadow
+from watchdog import asking, budget, family, shadow, turns
 from watchdog.alerts import Alerts
+from watchdog.busy import Busy
 from watchdog.clock import Clock
 from watchdog.commands import commands_of
 from watchdog.control import Control
+from watchdog.data_watch import DataWatch, free_mb_of
 from watchdog.deadman import Deadman
 from watchdog.decisions import Decisions
 from watchdog.digest import Digest
@@ -39,7 +42,7 @@ from watchdog.supervisor import Supervisor
 from watchdog.watched import Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
     from types import TracebackType
 
     from ipc.life import Pulse
@@ -89,6 +92,16 @@ class Watchdog:
         self._digest = Digest(folder / "digest", alerts.alert_digest_h)
         self._followup = Followup(self._journal, self._alerts, self._recorder, self._report, alerts.alert_reminder_h)
         self._mender = Mender(control, self._journal, self._alerts, self._registry, self._recorder) if control else None
+        self._data = DataWatch(
+            self._registry,
+            self._journal,
+            self._alerts,
+            self._now_s,
+            reminder_h=alerts.alert_reminder_h,
+            free_warning_mb=settings.watchdog.disk_free_warning_mb,
+            free_mb=partial(free_mb_of, settings.folders.state),
+        )
+        self._busy = Busy(settings.watchdog.cpu_warning_percent)
         self._deadman = Deadman(alerts.alert_deadman_url, self._is_round_good)
         self._notifier = Notifier(os.environ)
         self._door = Door(settings.folders.socket("watchdog"), (Beat, Status), self._answer)
@@ -96,6 +109,7 @@ class Watchdog:
         self._running: set[asyncio.Task[None]] = set()
         self._began_s = time.monotonic()
         self._made_at_s: float | None = None
+        self._stop = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         """Open the door, which only one watchdog can, and take up what the last life left."""
@@ -104,6 +118,7 @@ class Watchdog:
         await self._alerts.load()
         await asyncio.to_thread(self._digest.load)
         await self._recorder.load()
+        self._data.resume()
         if not left.was_stopped and left.parent_pid == os.getppid():
             self._journal.note_restart(
                 self._watched["watchdog"], "crashed", "the watchdog ended without being asked to"
@@ -136,12 +151,14 @@ class Watchdog:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Make rounds, send alerts and measure families until ``stop`` is set."""
+        self._stop = stop
         async with asyncio.TaskGroup() as self._tasks:
             self._begin(self._make_rounds(), "rounds")
             self._begin(self._alerts.run(), "alerts")
             self._begin(self._measure_families(), "families")
             self._begin(self._recorder.upkeep(), "recorder")
             self._begin(self._followup.run(), "follow-up")
+            self._begin(self._data.run(), "data")
             self._begin(self._tell_warnings(), "warnings")
             self._begin(self._deadman.run(), "sign of life")
             if self._mender:
@@ -183,25 +200,39 @@ class Watchdog:
 
     async def _make_rounds(self) -> None:
         look_every_s = min(LOOK_EVERY_S, self._notifier.interval_s or LOOK_EVERY_S)
-        everybody = self._watched.values()
+        interval_s = self._settings.watchdog.watchdog_interval_s
         with self._pulse.waiting("interval"):
             while True:
-                budget.assign(self._watched.values(), self._settings.watchdog.family_memory_mb)
-                has_looked = await self._rounds.make(self._looker, look_every_s)
-                self._made_at_s = time.monotonic()
-                warnings = ((each.name, each.verdict.reason) for each in everybody if each.verdict.name == "warning")
-                self._digest.see(warnings, time.time())
-                self._pulse.progress += 1
-                self._pulse.gauges = {"alerts_waiting": self._alerts.waiting, "beats_ignored": self._registry.ignored}
-                if self._looker.answers:
-                    self._notifier.round_made(self._watched.values(), self._registry, has_looked=has_looked)
-                await self._rounds.pause(self._settings.watchdog.watchdog_interval_s)
+                if self._rounds.are_due(interval_s):
+                    await self._make_round(look_every_s)
+                await self._rounds.pause(interval_s)
+
+    async def _make_round(self, look_every_s: float) -> None:
+        everybody = self._watched.values()
+        budget.assign(everybody, self._settings.watchdog.family_memory_mb)
+        turns.assign(everybody)
+        has_looked = await self._rounds.make(self._looker, look_every_s)
+        self._made_at_s = time.monotonic()
+        self._digest.see(self._warnings(), time.time())
+        self._pulse.progress += 1
+        self._pulse.gauges = {"alerts_waiting": self._alerts.waiting, "beats_ignored": self._registry.ignored}
+        if self._looker.answers:
+            self._notifier.round_made(everybody, self._registry, has_looked=has_looked)
+
+    def _warnings(self) -> Iterator[tuple[str, str]]:
+        """Yield what is warned of now, as subjects and reasons."""
+        now_s = self._now_s()
+        for each in self._watched.values():
+            if each.verdict.name == "warning":
+                yield each.name, each.verdict.reason
+            yield from self._busy.warnings(each.name, each.cpu_percent, now_s)
 
     async def _tell_warnings(self) -> None:
         while True:
             if digest := self._digest.due(time.time(), self._alerts.commands):
                 await self._alerts.put(digest)
-            await asyncio.to_thread(self._digest.save)
+            if self._digest.is_changed:
+                await asyncio.to_thread(self._digest.save)
             await asyncio.sleep(_SAVE_WARNINGS_S)
 
     def _is_round_good(self) -> bool:
@@ -258,6 +289,11 @@ class Watchdog:
             await self._recorder.record(incident, self._report(self._watched["watchdog"]), process)
 
     async def _end_myself(self, each: Watched, verdict: Verdict) -> None:
+        if verdict.cause == "weekly":  # as if it had been asked to: supervisord starts what ends with status 0 too
+            _log.info("Ending, to be started anew", reason=verdict.reason)
+            self._journal.note_planned(each, verdict.reason)
+            self._stop.set()
+            return
         self._journal.note_restart(each, verdict.cause or "memory", verdict.reason)
         await self._record_own(each.process)
         self._journal.is_ending = True

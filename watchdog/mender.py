@@ -111,6 +111,8 @@ class Mender:
             return None  # a probe failed: the quarantine goes on
         if verdict.action == "probe":
             return None
+        if verdict.cause == "weekly" and verdict.action == "restart":
+            return None  # the operator has asked for it: on record and in the log, and no mail
         kind = "quarantine" if verdict.name == "quarantined" else (verdict.cause or "crashed")
         return self._journal.incidents.open(watched.name, kind, verdict.reason)
 

@@ -77,7 +77,9 @@ class Outlet:
             if (pause_s := self._pause_s()) > 0:
                 await asyncio.sleep(pause_s)
                 continue
-            if await self._try():
+            is_sent = await self._try()
+            _end_if_cancelled()
+            if is_sent:
                 delay_s = self._first_retry_s
             else:
                 await asyncio.sleep(delay_s)
@@ -121,3 +123,14 @@ class Outlet:
         self.trouble = None
         await self.spool.sent(alerts, (*self._recent(), time.time()))
         return True
+
+
+def _end_if_cancelled() -> None:
+    """Take up a cancellation that was lost on the way.
+
+    Until Python 3.12 `asyncio.wait_for`, which aiosmtplib uses, turns one that comes just as the connection is refused
+    into that refusal (cpython#86296). Unheard, it would keep the watchdog from ending, and be taken for its crash.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -4,8 +4,8 @@ Without a quiet window a process is restarted when the forecast falls inside the
 is restarted in the window before the one that would come too late; outside of it the forecast is told,
 and should the limit come first, the limit has its way.
 
-A restart that was due again within the settle time did not help: it is told once, and the next planned
-one waits, each time twice as long. The limit does not wait.
+A restart that was due again within the settle time, or after which the memory grows as fast as before, did
+not help: it is told once, and the next planned one waits, each time twice as long. The limit does not wait.
 """
 
 from __future__ import annotations
@@ -27,24 +27,32 @@ _OLD_S: Final = 0.5 * _DAY_S
 #: The longest wait after restarts that did not help.
 _LONGEST_WAIT_S: Final = _DAY_S
 _MINUTES_FROM_S: Final = 120.0
+#: Growth within this share of the growth before a restart is the same growth. Chosen, not measured.
+_SAME_SLOPE: Final = 0.3
 _OK: Final = Verdict(name="ok", reason="")
 
 
 def plan(record: Record, sample: Sample, limits: Limits) -> tuple[Verdict, Record]:
     """Judge whether a restart that nobody needs yet is better made now."""
-    if limits.is_weekly and sample.is_quiet and (sample.uptime_s or 0.0) >= _WEEKLY_S:
+    if is_weekly_due(sample.uptime_s, limits, is_quiet=sample.is_quiet) and sample.is_its_turn:
         assert sample.uptime_s is not None  # noqa: S101 - it is over the week
         reason = f"the weekly restart: up for {sample.uptime_s / _DAY_S:.1f} days"
         return restart("weekly", reason, limits), record
     if not _is_due(sample, limits):
-        return _OK, record
-    reason = foretell(sample, limits)
+        return _held_back(record, sample, limits) if _grows_as_before(record, sample) else (_OK, record)
     if wait_s(record, sample, limits) > 0:
-        return _held_back(record, sample, limits, reason)
+        return _held_back(record, sample, limits)
+    reason = foretell(sample, limits)
     if sample.is_quiet is False:
         reason = f"{reason}; a planned restart waits for the quiet window"
-        return Verdict(name="warning", cause="forecast", reason=reason), record
+        cause: Cause = "unhelped" if _grows_as_before(record, sample) else "forecast"
+        return Verdict(name="warning", cause=cause, reason=reason), record
     return restart("forecast", reason, limits), record
+
+
+def is_weekly_due(uptime_s: float | None, limits: Limits, *, is_quiet: bool | None) -> bool:
+    """Return whether a process of that age is due for the weekly restart, in its turn."""
+    return limits.is_weekly and bool(is_quiet) and (uptime_s or 0.0) >= _WEEKLY_S
 
 
 def foretell(sample: Sample, limits: Limits) -> str:
@@ -61,9 +69,15 @@ def followed(verdict: Verdict, record: Record, sample: Sample, limits: Limits) -
     if verdict.cause not in {"memory", "forecast", "family"}:
         return verdict, record
     since_s = None if record.relapse_from_s is None else sample.at_s - record.relapse_from_s
-    has_helped = since_s is None or since_s > _settle_s(record, limits)
-    unhelped = 0 if has_helped else record.unhelped + 1
-    record = replace(record, relapse_from_s=sample.at_s, unhelped=unhelped, is_escalated=not has_helped)
+    has_settled = since_s is None or since_s > _settle_s(record, limits)
+    has_helped = has_settled and not _grows_as_before(record, sample)
+    record = replace(
+        record,
+        relapse_from_s=sample.at_s,
+        slope_before_mb_per_h=_slope(sample),
+        unhelped=0 if has_helped else record.unhelped + 1,
+        is_escalated=not has_helped,
+    )
     if has_helped:
         return verdict, record
     assert since_s is not None  # noqa: S101 - then it would have helped
@@ -87,18 +101,30 @@ def wait_s(record: Record, sample: Sample, limits: Limits) -> float:
     return record.relapse_from_s + _settle_s(record, limits) - sample.at_s
 
 
+def _grows_as_before(record: Record, sample: Sample) -> bool:
+    """Return whether the growth that the last restart was made for goes on after it; both must be measured."""
+    before, now = record.slope_before_mb_per_h, _slope(sample)
+    return before is not None and now is not None and abs(now - before) <= _SAME_SLOPE * before
+
+
+def _slope(sample: Sample) -> float | None:
+    """Return the slope where it is believed: there is a forecast then."""
+    return None if sample.limit_reached_in_s is None else sample.slope_mb_per_h
+
+
 def _settle_s(record: Record, limits: Limits) -> float:
     return min(limits.restart_settle_s * 2.0**record.unhelped, max(_LONGEST_WAIT_S, limits.restart_settle_s))
 
 
-def _held_back(record: Record, sample: Sample, limits: Limits, reason: str) -> tuple[Verdict, Record]:
+def _held_back(record: Record, sample: Sample, limits: Limits) -> tuple[Verdict, Record]:
     """Tell, the first time with an alert, that the last restart did not help."""
     since_min = (sample.at_s - (record.relapse_from_s or 0.0)) / 60
     is_news = not record.is_escalated
     record = replace(record, is_escalated=True, unhelped=record.unhelped + is_news)
-    waits_min = wait_s(record, sample, limits) / 60
+    waits_min = max(0.0, wait_s(record, sample, limits)) / 60
     reason = (
-        f"{reason}; the restart {since_min:.0f} min ago did not help, the next planned one waits {waits_min:.0f} min"
+        f"{foretell(sample, limits)}; the restart {since_min:.0f} min ago did not help,"
+        f" the next planned one waits {waits_min:.0f} min"
     )
     return Verdict(name="warning", cause="unhelped", action="escalate" if is_news else None, reason=reason), record
 

@@ -40,8 +40,8 @@ def judge(record: Record, sample: Sample, limits: Limits) -> Judged:
             record,
             identity=sample.identity,
             since_s=sample.at_s,
-            strikes=0,
-            family_strikes=0,
+            strikes=(),
+            family_strikes=(),
             overdue_since_s=None,
             overdue_progress=None,
         )
@@ -64,7 +64,7 @@ def settled(record: Record, action: Action, *, is_done: bool, at_s: float, limit
     """
     if action == "escalate":
         return record
-    record = replace(record, identity=None, strikes=0, family_strikes=0, overdue_since_s=None, overdue_progress=None)
+    record = replace(record, identity=None, strikes=(), family_strikes=(), overdue_since_s=None, overdue_progress=None)
     if action == "probe" and not is_done and record.quarantine:
         return replace(record, quarantine=_later(record.quarantine, at_s, limits))
     return record
@@ -189,7 +189,7 @@ def _crashed(record: Record, sample: Sample, limits: Limits, reason: str) -> Jud
 
 def _ended(record: Record, sample: Sample, limits: Limits, verdict: Verdict) -> Judged:
     """Count an end; too many of them, or one on trial, make the verdict a quarantine."""
-    record = replace(record, ends_s=(*record.ends_s, sample.at_s), strikes=0)
+    record = replace(record, ends_s=(*record.ends_s, sample.at_s), strikes=())
     if record.quarantine:
         quarantine = _later(record.quarantine, sample.at_s, limits)
         reason = f"probe {quarantine.probes} failed: {verdict.reason}; the next one follows in {quarantine.delay_s:g} s"

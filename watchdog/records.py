@@ -13,6 +13,7 @@ import msgspec
 from ipc.messages import Beat
 from watchdog.forecast import Terms
 from watchdog.quiet import Quiet
+from watchdog.strikes import Marks
 
 if TYPE_CHECKING:
     from ipc.settings import LifeSettings, WatchdogSettings
@@ -55,8 +56,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     warning_mb: float
     limit_mb: float
-    #: Bad samples in a row before a restart.
+    #: Over the limit in so many of the last so many samples, it is restarted.
     strikes: int = 2
+    strike_samples: int = 3
     #: The ceiling as a multiple of the limit: near it nothing is waited for any more.
     ceiling_factor: float = 1.5
     #: How long a drain before a restart may take; 0 for none.
@@ -68,7 +70,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     lead_s: float = 600.0
     #: When a planned restart disturbs least; None when nobody has said.
     quiet: Quiet | None = None
-    #: Whether it is restarted in the quiet window once a week. The watchdog is not: it ends others' work with its own.
+    #: Whether it is restarted in the quiet window once a week, in its turn (:mod:`watchdog.turns`).
     is_weekly: bool = False
     #: A restart that is due again within this time did not help.
     restart_settle_s: float = 3600.0
@@ -127,6 +129,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     family_excess_mb: float | None = None
     #: Whether it is the quiet window; None where there is none.
     is_quiet: bool | None = None
+    #: Whether a weekly restart may be its own now: one at a time, and a minute after the last start of anybody.
+    is_its_turn: bool = False
     #: The kernel's letter: ``T`` stopped by a signal, ``t`` held by a debugger, ``D`` waiting for a disk, ...
     run_state: str | None = None
     beat: Beat | None = None
@@ -156,8 +160,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity | None = None
     #: When this identity was first seen.
     since_s: float = 0.0
-    strikes: int = 0
-    family_strikes: int = 0
+    #: See :mod:`watchdog.strikes`: over its own limit, and chosen to give way to the family's.
+    strikes: Marks = ()
+    family_strikes: Marks = ()
     #: Whether this rise over the warning level was met by a request for memory back, when the last one was
     #: made, and what came of it.
     is_relieved: bool = False
@@ -165,6 +170,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     relief: str | None = None
     #: When it was last restarted for its memory, how often in a row that did not help, and whether that was told.
     relapse_from_s: float | None = None
+    #: How fast it grew then; None where that was not measured.
+    slope_before_mb_per_h: float | None = None
     unhelped: int = 0
     is_escalated: bool = False
     #: Since when the unit in hand has been past its deadline, and the progress counter then.
@@ -198,6 +205,7 @@ def limits_of(process: str, settings: WatchdogSettings, life: LifeSettings) -> L
         warning_mb=settings.analyzer_memory_warning_mb if is_analyzer else settings.memory_warning_mb,
         limit_mb=settings.analyzer_memory_limit_mb if is_analyzer else settings.memory_limit_mb,
         strikes=settings.watchdog_strikes,
+        strike_samples=max(settings.watchdog_strikes, settings.watchdog_strike_samples),
         ceiling_factor=settings.memory_ceiling_factor,
         drain_s=settings.restart_drain_s,
         relieve_pause_s=settings.memory_relieve_pause_s,
@@ -209,7 +217,7 @@ def limits_of(process: str, settings: WatchdogSettings, life: LifeSettings) -> L
         ),
         lead_s=settings.forecast_lead_minutes * 60,
         quiet=Quiet.of(settings.restart_window),
-        is_weekly=settings.restart_weekly == "yes" and not is_self,
+        is_weekly=settings.restart_weekly == "yes",
         restart_settle_s=settings.restart_settle_minutes * 60,
         # Three beats may be lost before silence means anything, whatever the interval.
         hang_after_s=max(settings.watchdog_hang_after_s, 3 * life.beat_interval_s),

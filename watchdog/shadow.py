@@ -38,6 +38,7 @@ def _undone(before: Record, after: Record) -> Record:
         is_relieved=before.is_relieved,
         relieved_at_s=before.relieved_at_s,
         relapse_from_s=before.relapse_from_s,
+        slope_before_mb_per_h=before.slope_before_mb_per_h,
         unhelped=before.unhelped,
         is_escalated=before.is_escalated,
     )

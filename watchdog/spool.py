@@ -49,11 +49,12 @@ class Spool:
 
     async def add(self, alert: Alert) -> None:
         """Keep ``alert`` until it is sent; a disk that does not take it is logged, and it stays in memory."""
-        self._waiting[alert.id] = alert
         try:
             await asyncio.to_thread(replace_file, self._path(alert.id), msgspec.json.encode(alert))
         except OSError as error:
             _log.error("Alert not on disk, only in memory", alert=alert.id, reason=str(error))
+        # Not before: sent meanwhile, it would be removed before it is there, and the next life would send it again.
+        self._waiting[alert.id] = alert
         while len(self._waiting) > MAX_WAITING:
             oldest = self.waiting[0]
             _log.error("Too many alerts wait: the oldest is dropped", alert=oldest.id, subject=oldest.subject)

@@ -23,6 +23,8 @@ from ipc.life import EX_CONFIG
 from ipc.logs import harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ipc.settings import ApiSettings, Settings
 
 _SOURCES = {
@@ -73,10 +75,22 @@ def introduction(settings: Settings) -> str:
             f"  data    {source}",
             f"  home    {folders.home} (database and outbox in {folders.state}, logs in {folders.logs})",
             f"  open    {address(settings.api)} (the first posts are scored about 20 seconds from now)",
-            "  stop    Ctrl-C",
+            f"  stop    {way_to_stop(os.environ, is_terminal=sys.stdout.isatty())}",
             *(f"  note    {harmless(warning)}" for warning in settings.warnings),
         )
     )
+
+
+def way_to_stop(environ: Mapping[str, str], *, is_terminal: bool) -> str:
+    """Return how whoever started this stops it; the process becomes supervisord, so its pid stays.
+
+    A terminal that a desktop's own service has opened inherits INVOCATION_ID: there it means nothing.
+    """
+    if is_terminal and not environ.get("NOTIFY_SOCKET"):
+        return "Ctrl-C"
+    if environ.get("NOTIFY_SOCKET") or environ.get("INVOCATION_ID"):
+        return "systemctl stop sentimentagent"
+    return f"SIGTERM to process {os.getpid()}"
 
 
 def address(api: ApiSettings) -> str:
@@ -108,7 +122,7 @@ def port_trouble(api: ApiSettings) -> str | None:
             if error.errno == errno.EADDRINUSE:
                 return (
                     f"port {api.api_port} of {api.api_host} is taken by another program:"
-                    " choose another one with API_PORT, for example API_PORT=8001 ./start.sh"
+                    " choose another one, for example API_PORT=8001"
                 )
             return f"{api.api_host} port {api.api_port} can't be used: {error.strerror or error}"
     return None

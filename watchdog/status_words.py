@@ -75,7 +75,7 @@ def describe(survey: Survey, verdict: Verdict, url: str, now_utc: float, width: 
     lines = [_alerts(survey)] if survey.alerts is not None else []
     lines += [f"open incident: {each.process} {each.kind}: {each.reason}; {each.action}" for each in survey.incidents]
     if survey.fresh is not None:
-        lines.append(f"newest items: {', '.join(map(_fresh, survey.fresh))}")
+        lines.append(f"newest items: {_newest(survey, survey.fresh)}")
     lines += [f"not asked: {each}" for each in survey.unasked]
     table = [harmless(line) for line in _table(survey.rows, now_utc)]
     return "\n".join([_wrapped(harmless(first), width), *table, *(_wrapped(harmless(line), width) for line in lines)])
@@ -154,9 +154,20 @@ def _alerts(survey: Survey) -> str:
     return f"alerts: {survey.alerts}" + (f", {survey.alerts_waiting} waiting" if survey.alerts_waiting else "")
 
 
+def _newest(survey: Survey, fresh: list[Fresh]) -> str:
+    """Return the age of each subreddit's newest item; of an empty store nobody can say that a week was quiet."""
+    if survey.health is None or survey.health.database.items != 0:
+        return ", ".join(map(_fresh, fresh))
+    return ", ".join(["nothing stored yet", *(f"{each.subreddit}{_failing(each)}" for each in fresh if each.failing)])
+
+
 def _fresh(each: Fresh) -> str:
     age = "none for a week" if each.age_s is None else span(each.age_s).replace(" ", "")
-    return f"{each.subreddit} {age}" + (f" (not read: {each.failing})" if each.failing else "")
+    return f"{each.subreddit} {age}{_failing(each)}"
+
+
+def _failing(each: Fresh) -> str:
+    return f" (not read: {each.failing})" if each.failing else ""
 
 
 def _figure(value: float | None, digits: int) -> str:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ipc.messages import ProcessReport
-from watchdog import policy
+from watchdog import policy, strikes
 from watchdog.forecast import Course
 from watchdog.ledger import Remembered
 from watchdog.records import Limits, Record, Sample, Verdict
@@ -45,6 +45,8 @@ class Watched:
         self.added_mb = 0.0
         #: See :mod:`watchdog.budget`.
         self.family_excess_mb: float | None = None
+        #: See :mod:`watchdog.turns`.
+        self.is_its_turn = False
         self.course = Course(limits.forecast)
         #: True while an action is carried out: nobody judges it, and nobody begins a second one.
         self.is_being_mended = False
@@ -105,12 +107,48 @@ class Watched:
             slope_mb_per_h=self._slope_mb_per_h,
             limit_reached_in_s=self._limit_reached_in_s,
             family_excess_mb=self.family_excess_mb,
-            is_quiet=self.limits.quiet.holds(time.localtime()) if self.limits.quiet else None,
+            is_quiet=self.is_quiet,
+            is_its_turn=self.is_its_turn,
             run_state=self.stat.run_state if self.stat else None,
             beat=heard.beat if heard else None,
             beat_age_s=at_s - heard.at_s if heard else None,
             own_beat_age_s=at_s - own.at_s if own else None,
         )
+
+    @property
+    def uptime_s(self) -> float | None:
+        """How long the living process has been there; None where none is."""
+        return self.process.uptime_s if self.process and self.is_alive else None
+
+    @property
+    def cpu_percent(self) -> float | None:
+        """What the living process needs of one core; None where that was not measured."""
+        return self.process.cpu_percent if self.process and self.is_alive else None
+
+    @property
+    def is_quiet(self) -> bool | None:
+        """Whether it is the quiet window now; None where there is none."""
+        return self.limits.quiet.holds(time.localtime()) if self.limits.quiet else None
+
+    def is_clear(self, at_s: float, registry: Registry) -> bool:
+        """Take a glance: return whether nothing has happened that could change the verdict ``ok``."""
+        heard = registry.last(self.name)
+        if self.verdict.name != "ok" or self.is_being_mended or self.process is None or heard is None:
+            return False
+        stat = self.process.read()
+        return (
+            stat is not None
+            and stat.rss_mb + self.added_mb <= self.limits.warning_mb
+            and at_s - heard.at_s <= self.limits.hang_after_s
+        )
+
+    @property
+    def is_one_strike_short(self) -> bool:
+        """Whether one more sample like the last one would lead to an action."""
+        if self.verdict.name != "strike" or self.is_being_mended:
+            return False
+        marks = self.record.family_strikes if self.verdict.cause == "family" else self.record.strikes
+        return strikes.is_one_short(marks, self.limits)
 
     @property
     def is_urgent(self) -> bool:

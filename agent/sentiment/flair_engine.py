@@ -20,8 +20,7 @@ import logging
 import math
 import zipfile
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import flair
 import msgspec
@@ -35,21 +34,20 @@ from transformers import BertConfig
 
 from agent.sentiment import batching, rules
 from agent.sentiment.engine import SENTIMENTS, Outcome, TextFailure
+from agent.sentiment.model_folder import WEIGHTS, examine, folder_of, read
 from ipc.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from agent.sentiment.engine import Engine
+    from agent.sentiment.model_folder import ModelConfig
 
     Probabilities = tuple[float, float, float]
 
 _log = logging.getLogger(__name__)
 
-#: The format that :mod:`training.export` writes. Another number means another layout.
-FORMAT = "sentimentagent-classifier-1"
-#: The folder of the model inside the wheel.
-EMBEDDED = Path(__file__).parent / "embedded"
 #: What one batch may cost in padded tokens: its longest row times its rows. Measured: 512 was faster than
 #: 1024 to 4096 by 4 to 20 %, and it bounds memory best.
 BATCH_TOKENS = 512
@@ -59,8 +57,6 @@ PIECE_TOKENS = 128
 WINDOW_TEXTS = 512
 #: Two-class models have no neutral. Below this confidence their answer is taken for one. Chosen, not measured.
 TWO_CLASS_CONFIDENCE = 0.75
-#: Weights in these formats are pickles: loading one runs whatever code its author put in.
-PICKLES = frozenset({".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt"})
 
 
 def load(model: str, *, threads: int = 1) -> Engine:
@@ -236,53 +232,16 @@ def three_of_two(positive: float) -> Probabilities:
     return max(0.0, scaled), 1 - abs(scaled), max(0.0, -scaled)
 
 
-class Bert(msgspec.Struct, frozen=True):
-    """The encoder's measures, by the names of transformers' BertConfig."""
-
-    vocab_size: int
-    hidden_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    intermediate_size: int
-    hidden_act: str
-    max_position_embeddings: int
-    type_vocab_size: int
-    layer_norm_eps: float
-
-
-class ModelConfig(msgspec.Struct, frozen=True):
-    """The part of a folder's config.json that is needed to run; what else stands there is for people."""
-
-    format: str
-    labels: list[str]
-    temperature: float
-    pooling: Literal["mean", "cls", "max"]
-    bert: Bert
-
-
 def _open(model: str) -> Engine:
-    if model == "embedded":
-        return _open_folder(EMBEDDED, "embedded")
-    path = Path(model).expanduser()
-    if path.suffix.lower() in PICKLES:
-        raise ModelError(
-            f"the model {model!r} is a pickle, and loading one runs any code that is in it: expected a folder with "
-            f"config.json, tokenizer.json and model.safetensors; if you trust the file, convert it once with "
-            f"'python -m training.convert {model} FOLDER' and set SENTIMENT_MODEL=FOLDER"
-        )
-    if path.is_dir():
-        return _open_folder(path, path.name)
-    if path.exists() or model.startswith(("/", "./", "../", "~")):
-        found = "a file" if path.exists() else "nothing"
-        raise ModelError(f"the model {model!r} is not there: expected a folder, found {found}")
-    return _open_hub(model)
+    folder = folder_of(model)
+    return (
+        _open_hub(model) if folder is None else _open_folder(folder, "embedded" if model == "embedded" else folder.name)
+    )
 
 
 def _open_folder(folder: Path, name: str) -> Engine:
     """Rebuild flair's TextClassifier from a folder in our format."""
-    config = _read_config(folder)
-    tokenizer = _read(folder, "tokenizer.json")
-    _check_vocabulary(folder, tokenizer, config.bert.vocab_size)
+    config, tokenizer = examine(folder)
     weights, digest = _read_weights(folder)
     classifier = _classifier(config, tokenizer)
     encoder = cast("Any", classifier).embeddings.model
@@ -308,57 +267,9 @@ def _open_hub(model: str) -> Engine:
     return FlairEngine(model, HubModel(classifier, model))
 
 
-def _read(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except OSError as error:
-        names = ", ".join(sorted(entry.name for entry in folder.iterdir())) if folder.is_dir() else "no such folder"
-        raise ModelError(
-            f"the model in {folder} is incomplete: expected a readable {name}, found {names or 'an empty folder'}"
-        ) from error
-
-
-def _read_config(folder: Path) -> ModelConfig:
-    raw = _read(folder, "config.json")
-    try:
-        found = json.loads(raw)
-    except ValueError as error:
-        raise ModelError(f"config.json in {folder} is damaged: expected JSON, found {error}") from error
-    kind = found.get("format", found.get("model_type")) if isinstance(found, dict) else type(found).__name__
-    if kind != FORMAT:
-        raise ModelError(f"the model in {folder} is of another kind: expected the format {FORMAT!r}, found {kind!r}")
-    try:
-        config = msgspec.convert(found, ModelConfig)
-    except msgspec.ValidationError as error:
-        raise ModelError(
-            f"config.json in {folder} does not describe a model of the format {FORMAT}: {error}"
-        ) from error
-    if config.labels != list(SENTIMENTS):
-        raise ModelError(
-            f"the model in {folder} has other labels: expected {', '.join(SENTIMENTS)}, "
-            f"found {', '.join(config.labels) or 'none'}"
-        )
-    if not 0.01 < config.temperature < 100:  # noqa: PLR2004 - beyond these it is no temperature that a fit could give
-        raise ModelError(f"the temperature in {folder}/config.json is {config.temperature}: expected about 1")
-    return config
-
-
-def _check_vocabulary(folder: Path, tokenizer: bytes, expected: int) -> None:
-    try:
-        vocabulary = json.loads(tokenizer)["model"]["vocab"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"tokenizer.json in {folder} is damaged: expected a vocabulary, found none ({error})"
-        ) from error
-    if len(vocabulary) != expected:
-        raise ModelError(
-            f"tokenizer.json in {folder} belongs to another model: expected {expected} pieces, found {len(vocabulary)}"
-        )
-
-
 def _read_weights(folder: Path) -> tuple[dict[str, torch.Tensor], str]:
     """Return the weights in float32 and the SHA-256 of their file. An int8 matrix has one scale a row."""
-    raw = _read(folder, "model.safetensors")
+    raw = read(folder, WEIGHTS)
     try:
         stored = load_safetensors(raw)
     except SafetensorError as error:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fakes.fake_reddit import CLIENT_ID, CLIENT_SECRET, FakeReddit
+from harness.mailbox import Mailbox, mail_settings, serving
 from harness.system import System, wait_until
 
 if TYPE_CHECKING:
@@ -57,3 +58,33 @@ def _look(running: Callable[..., System], settings: dict[str, str], fake: FakeRe
     assert (status, answer["status"]) == (200, "triggered")
     wait_until(lambda: total("Cursor") == 121, 30, system, "the new post is stored")
     assert total("claude") == 120
+
+
+async def test_a_forbidden_subreddit_is_mailed_with_its_cause_and_its_end_too(running: Callable[..., System]) -> None:
+    """clawock#1238: a 403 was published as no mentions. Here it is an incident, with a mail, and one at its end."""
+    box = Mailbox()
+    async with FakeReddit() as fake:
+        fake.add_post("Cursor", time.time() - 60, title="I love this editor", selftext="")
+        fake.add_post("aws", time.time() - 60, title="I love this cloud", selftext="")
+        fake.failures["aws"] = fake.answer(403)
+        settings = {
+            "REDDIT_URL": fake.url,
+            "REDDIT_CLIENT_ID": CLIENT_ID,
+            "REDDIT_CLIENT_SECRET": CLIENT_SECRET,
+            "SUBREDDITS": "Cursor,aws",
+        }
+        with serving(box) as port:
+            system = await asyncio.to_thread(running, **settings, **mail_settings(port))
+            began = await box.letter(1, within_s=90)
+            assert began["Subject"].startswith("[SentimentAgent] Subreddits can't be read: aws: forbidden: ")
+
+            def opened() -> bool:
+                told = system.health()["watchdog"]["incidents"]
+                return [(each["process"], each["kind"]) for each in told] == [("data", "source")]
+
+            await asyncio.to_thread(wait_until, opened, 10, system, "health shows the incident")
+            del fake.failures["aws"]
+            await asyncio.to_thread(system.get, "/api/v1/admin/collect", "POST")
+            over = await box.letter(2, within_s=90)
+            assert "Over after" in over["Subject"]
+    assert len(box.letters) == 2

@@ -231,7 +231,7 @@ async def test_every_command_does_what_the_runbook_says(make_system: Callable[..
         }
         nowhere = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(free_port()), "SMTP_SECURITY": "none"}
         addresses = {"ALERT_FROM": "sentimentagent@example.org", "ALERT_TO": "operator@example.org"}
-        troubles = {"SENTIMENT_MODEL": "/no/such/model", "OUTBOX_MAX_ITEMS": "50", "RESTART_INTENSITY": "1"}
+        troubles = {"SENTIMENT_MODEL": "nobody/no-such-model", "OUTBOX_MAX_ITEMS": "50", "RESTART_INTENSITY": "1"}
         well = make_system(**reddit)
         ill = make_system(**reddit, **troubles, **nowhere, **addresses)
         await asyncio.to_thread(_work_through, well, ill, checkout)

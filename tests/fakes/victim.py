@@ -8,6 +8,7 @@ what it does, and may change at any time.
     drip        takes half a MB every 50 ms
     busy        leaks, and has three items in hand for 30 ms, again and again
     garbage     makes 100 MB of garbage at once that only a collection of it would find
+    deaf        leaks, and does not end before its grace is over
     hang        blocks its event loop
     stuck       holds a unit that is past its deadline; the loop turns
     crash       ends with status 3
@@ -56,7 +57,7 @@ class Victim:
             word = self._command.read_text().strip() if self._command.exists() else "well"
             if word in _STATUS:
                 os._exit(_STATUS[word])
-            if word in {"leak", "busy"} and len(self._taken) < 40:
+            if word in {"leak", "busy", "deaf"} and len(self._taken) < 40:
                 self._taken.append(bytearray(b"x") * _TEN_MB)
             if word == "drip":
                 self._taken.append(bytearray(b"x") * (_TEN_MB // 20))
@@ -70,6 +71,8 @@ class Victim:
                 with self._pulse.unit("a batch of 32", deadline_s=0.1):
                     await stop.wait()
             await asyncio.sleep(0.05)
+            if stop.is_set() and word == "deaf":
+                await asyncio.Event().wait()
 
     async def _work(self) -> None:
         async with self._pulse.intake.unit():

@@ -51,8 +51,8 @@ class Mailbox:
         assert isinstance(login, LoginPassword)
         return AuthResult(success=self._passwords.get(login.login) == login.password, handled=False)
 
-    async def letter(self, nth: int = 1, within_s: float = 10) -> EmailMessage:
-        """Wait for the ``nth`` letter."""
+    async def letter(self, nth: int = 1, within_s: float = 30) -> EmailMessage:
+        """Wait for the ``nth`` letter. The limit: a mail waits up to 20 s for the new process to be ready."""
         async with asyncio.timeout(within_s):
             while len(self.letters) < nth:
                 await asyncio.sleep(0.02)
@@ -64,6 +64,17 @@ def text_of(letter: EmailMessage) -> str:
     body = letter.get_body(("plain",))
     assert body is not None
     return str(body.get_content())
+
+
+def mail_settings(port: int) -> dict[str, str]:
+    """Return the settings that send alerts to the server at ``port``."""
+    return {
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(port),
+        "SMTP_SECURITY": "none",
+        "ALERT_FROM": "sentimentagent@example.org",
+        "ALERT_TO": "operator@example.org",
+    }
 
 
 @contextmanager

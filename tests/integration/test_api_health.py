@@ -179,7 +179,10 @@ async def test_an_empty_store_is_healthy_and_says_that_it_is_empty(api: RunningA
 
 
 async def test_old_data_and_failed_collections_degrade(api: RunningApi) -> None:
-    """Freshness is that of the data, whatever cycle succeeded a moment ago."""
+    """metagraphed#8990: every loop turns and health says 200 healthy, over data of days ago.
+
+    Freshness is that of the data, whatever cycle succeeded a moment ago.
+    """
     await asyncio.to_thread(api.settings.folders.store.unlink)
     now = time.time()
     await api.store(

@@ -64,7 +64,10 @@ async def test_a_relief_waits_for_the_unit_in_hand_and_no_longer_than_its_deadli
 
 
 async def test_a_drained_process_that_is_not_stopped_goes_on(path: Path) -> None:
-    """Whoever asked may be dead by now."""
+    """dask#5999, with whoever asked for the pause dead: nobody is left to end it.
+
+    Whoever asked may be dead by now.
+    """
     intake = Intake()
     async with ControlDoor(path, intake):
         assert await ask(path, Drain(deadline_s=0.05), 5) == Drained(items_in=0, items_out=0)

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 
 from agent.sentiment import flair_engine
 from agent.sentiment.engine import SENTIMENTS, Engine, Scores, TextFailure
-from agent.sentiment.flair_engine import EMBEDDED, FlairEngine, HubModel, load, three_of_two
+from agent.sentiment.flair_engine import FlairEngine, HubModel, load, three_of_two
+from agent.sentiment.model_folder import EMBEDDED
 from agent.sentiment.rules import prepare
 from ipc.errors import ModelError
 

@@ -2,125 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
-import sys
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
+from harness.hands import DEAF, hands
 
 from ipc.errors import Unavailable
 from watchdog.control import Control
-from watchdog.sample import Process
-from watchdog.supervisor import Program, Refused, Supervisor
+from watchdog.supervisor import Refused, Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-_CONF = """
-[unix_http_server]
-file={home}/s.sock
-[supervisord]
-nodaemon=true
-pidfile={home}/pid
-logfile={home}/log
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-[group:all]
-programs=victim,loop,missing
-[program:victim]
-command={python} {home}/victim.py
-startsecs=0
-exitcodes=78
-autorestart={autorestart}
-stdout_logfile=NONE
-stderr_logfile=NONE
-[program:loop]
-command={python} -c "raise SystemExit(1)"
-startsecs=0
-autostart=false
-stdout_logfile=NONE
-stderr_logfile=NONE
-[program:missing]
-command={home}/not-there
-autostart=false
-"""
-# Short sleeps: a signal that comes just before a sleep begins is handled after it.
-_POLITE = """
-import signal, time
-signal.signal(signal.SIGTERM, lambda *_: exit(0))
-while True:
-    time.sleep(0.02)
-"""
-_DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-
-
-class Hands:
-    """A control, its supervisord, and the process that it is to act upon."""
-
-    def __init__(self, control: Control, supervisor: Supervisor, supervisord: subprocess.Popen[bytes]) -> None:
-        self.control = control
-        self.supervisor = supervisor
-        self.supervisord = supervisord
-
-    async def until(self, claim: Callable[[Program], bool], name: str = "victim") -> Program:
-        """Wait until supervisord says so."""
-        async with asyncio.timeout(10):
-            while not claim(program := await self.supervisor.program(name)):
-                await asyncio.sleep(0.02)
-        return program
-
-    async def process(self) -> Process:
-        """Return the running victim, after it has set its signal handler."""
-        program = await self.until(lambda each: each.statename == "RUNNING")
-        process = Process.open(program.pid, lambda: None, self.supervisord.pid)
-        assert process is not None
-        async with asyncio.timeout(5):
-            while not _handles_sigterm(program.pid):
-                await asyncio.sleep(0.01)
-        return process
-
-
-def _handles_sigterm(pid: int) -> bool:
-    """Tell whether the program is there and has its handler; between fork and exec it has supervisord's."""
-    folder = Path(f"/proc/{pid}")
-    lines = (folder / "status").read_text().splitlines()
-    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-    handled = int(status["SigCgt"], 16) | int(status["SigIgn"], 16)
-    return b"victim.py" in (folder / "cmdline").read_bytes() and bool(handled & 1 << (signal.SIGTERM - 1))
-
-
-@asynccontextmanager
-async def hands(home: Path, code: str = _POLITE, autorestart: str = "unexpected") -> AsyncIterator[Hands]:
-    """Start a supervisord with a victim of that code; end both."""
-    (home / "victim.py").write_text(code)
-    (home / "conf").write_text(_CONF.format(home=home, python=sys.executable, autorestart=autorestart))
-    supervisord = start(home)
-    supervisor = Supervisor(str(home / "s.sock"))
-    both = Hands(Control(supervisor), supervisor, supervisord)
-    try:
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    await supervisor.programs()
-                except Unavailable:
-                    await asyncio.sleep(0.02)
-                else:
-                    break
-        yield both
-    finally:
-        family = [psutil.Process(supervisord.pid), *psutil.Process(supervisord.pid).children(recursive=True)]
-        for process in family:
-            process.kill()
-        supervisord.wait(5)
-
-
-def start(home: Path) -> subprocess.Popen[bytes]:
-    """Start supervisord in the foreground."""
-    command = [str(Path(sys.executable).parent / "supervisord"), "-c", str(home / "conf")]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    from pathlib import Path
 
 
 async def test_a_restart_ends_the_process_and_another_takes_its_place(short_path: Path) -> None:
@@ -138,7 +30,7 @@ async def test_a_restart_ends_the_process_and_another_takes_its_place(short_path
 
 async def test_a_process_that_does_not_listen_is_killed_after_its_grace(short_path: Path) -> None:
     """And not before."""
-    async with hands(short_path, _DEAF) as both:
+    async with hands(short_path, DEAF) as both:
         process = await both.process()
         outcome = await both.control.restart("victim", process, grace_s=0.3)
         assert outcome.is_done
@@ -159,7 +51,7 @@ async def test_a_stopped_process_is_killed_at_once(short_path: Path) -> None:
 
 async def test_an_operators_stop_is_not_fought(short_path: Path) -> None:
     """Once supervisord is stopping it for somebody, nothing is done."""
-    async with hands(short_path, _DEAF) as both:
+    async with hands(short_path, DEAF) as both:
         process = await both.process()
         await both.supervisor.stop("victim")
         outcome = await both.control.restart("victim", process, grace_s=5)
@@ -173,7 +65,7 @@ async def test_an_operators_stop_is_not_fought(short_path: Path) -> None:
 
 async def test_a_stop_that_comes_during_a_restart_is_respected(short_path: Path) -> None:
     """The grace runs when the operator stops it: it ends STOPPED, and stays so."""
-    async with hands(short_path, _DEAF) as both:
+    async with hands(short_path, DEAF) as both:
         process = await both.process()
         restart = asyncio.create_task(both.control.restart("victim", process, grace_s=0.5))
         await asyncio.sleep(0.1)
@@ -181,30 +73,6 @@ async def test_a_stop_that_comes_during_a_restart_is_respected(short_path: Path)
         outcome = await restart
         assert not outcome.is_done
         assert outcome.words.endswith("no new process: supervisord says STOPPED")
-        process.close()
-
-
-async def test_two_watchers_do_not_restart_one_process_twice(short_path: Path) -> None:
-    """Who judged a process that has been replaced meanwhile leaves the new one alone."""
-    async with hands(short_path) as both:
-        process = await both.process()
-        first = await both.control.restart("victim", process, grace_s=5)
-        await both.until(lambda each: each.statename == "RUNNING")
-        second = await both.control.restart("victim", process, grace_s=5)
-        assert not second.is_done
-        assert second.words == f"left alone: supervisord says RUNNING, pid {first.new_pid}"
-        process.close()
-
-
-async def test_a_watchdog_that_dies_in_the_middle_of_a_restart_leaves_nobody_stopped(short_path: Path) -> None:
-    """After the signal the start is supervisord's own business."""
-    async with hands(short_path) as both:
-        process = await both.process()
-        restart = asyncio.create_task(both.control.restart("victim", process, grace_s=5))
-        assert await process.ends_within(5)
-        restart.cancel()
-        await asyncio.wait({restart})
-        await both.until(lambda each: each.statename == "RUNNING" and each.pid != process.pid)
         process.close()
 
 
@@ -273,7 +141,7 @@ async def test_a_hung_supervisord_ends_every_call_in_time(short_path: Path) -> N
 
 async def test_a_supervisord_that_stops_everything_says_so(short_path: Path) -> None:
     """Then nobody's end is a crash."""
-    async with hands(short_path, _DEAF) as both:
+    async with hands(short_path, DEAF) as both:
         process = await both.process()
         both.supervisord.send_signal(signal.SIGTERM)
         with pytest.raises(Refused, match="supervisord stops everything") as caught:

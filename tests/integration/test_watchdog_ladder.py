@@ -37,7 +37,10 @@ async def test_a_relieved_process_goes_on_with_less_memory(short_path: Path) -> 
 
 
 async def test_a_memory_restart_leaves_nothing_in_hand(short_path: Path) -> None:
-    """A busy process that leaks finishes what it took before it is ended, and the count is in the incident."""
+    """uwsgi#105, pm2#5562: a process over its memory limit is killed in the midst of a request, which is lost.
+
+    A busy process that leaks finishes what it took before it is ended, and the count is in the incident.
+    """
     async with Tree(short_path, processes=("watchdog", "collector")) as tree:
         pids = await tree.ready()
         tree.order("collector", "busy")
@@ -45,7 +48,7 @@ async def test_a_memory_restart_leaves_nothing_in_hand(short_path: Path) -> None
         tree.order("collector", "well")
         incident = await tree.incident("collector", "memory")
         found = re.match(
-            r"drained in 0\.\d\d s: (\d+) items in, (\d+) items out, difference 0; SIGTERM; process", incident.action
+            r"drained in \d+\.\d\d s: (\d+) items in, (\d+) items out, difference 0; SIGTERM; process", incident.action
         )
         assert found, incident.action
         assert int(found[1]) == int(found[2]) > 0
@@ -65,7 +68,7 @@ async def test_a_leak_is_met_before_its_limit_and_told_when_that_did_not_help(sh
         await tree.replaced("collector", pids["collector"], within_s=10)
         planned = await tree.incident("collector", "forecast")
         assert re.match(r"reaches 150 MB in \d+ s, by \d+ MB an hour", planned.reason)
-        assert planned.action.startswith("drained in 0.")
+        assert planned.action.startswith("drained in ")
         in_vain = await tree.incident("collector", "unhelped")
         assert "the restart 0 min ago did not help, the next planned one waits 120 min" in in_vain.reason
         assert in_vain.action == "left as it is"
@@ -74,7 +77,7 @@ async def test_a_leak_is_met_before_its_limit_and_told_when_that_did_not_help(sh
         assert report.slope_mb_per_h is not None
         assert report.slope_mb_per_h > 10_000
         assert report.limit_reached_in_s is not None
-        assert report.limit_reached_in_s < 12
+        assert report.limit_reached_in_s < 60
 
 
 async def test_a_watchdog_in_the_shadow_judges_and_does_nothing(short_path: Path) -> None:

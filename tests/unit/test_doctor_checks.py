@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,51 @@ def test_a_distribution_whose_modules_are_gone_is_not_installed_well() -> None:
     finding = installation.installed("api", REQUIREMENTS, {"aiohttp": ["aiohttp_of_nobody"]})
     assert finding.result == "wrong"
     assert "can't be imported" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("module", "is_there"),
+    [("azure.cosmos", True), ("azure.no_such_part", False), ("no_such_package.part", False), ("msgspec", True)],
+)
+def test_a_module_is_looked_up_and_not_imported(module: str, is_there: bool) -> None:  # noqa: FBT001 - a table
+    """Of a folder that distributions share, the part counts: azure-core alone brings `azure` too."""
+    before = sys.modules.get("azure.cosmos")
+    assert installation.can_be_imported(module) == is_there
+    assert sys.modules.get("azure.cosmos") is before
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        (
+            {},
+            {
+                "venv.alerts": "not needed: ALERT_URLS is not set",
+                "venv.cosmos": "not needed: COSMOS_ENDPOINT is not set",
+            },
+        ),
+        ({"ALERT_URLS": "json://127.0.0.1"}, {"venv.alerts": "apprise"}),
+        ({"COSMOS_ENDPOINT": "https://a.example.org"}, {"venv.cosmos": "azure-cosmos"}),
+        ({"COSMOS_KEY": "a2V5"}, {"venv.cosmos": "azure-cosmos"}),
+    ],
+)
+def test_an_extra_is_asked_for_only_by_the_settings_that_need_it(
+    environ: dict[str, str], found: dict[str, str]
+) -> None:
+    """Nobody has to install what he does not use."""
+    findings = {each.name: each for each in installation.called_for(load({"SENTIMENTAGENT_HOME": "/x", **environ}))}
+    assert set(findings) == {"venv.alerts", "venv.cosmos"}
+    assert {name: findings[name].found for name in found} == found
+
+
+@pytest.mark.parametrize("extra", ["alerts", "cosmos"])
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(extra: str) -> None:
+    """Instead of a watchdog that sends by mail alone, and nobody notices."""
+    wanted = {extra: ("A_SETTING", True)}
+    (finding,) = installation._extras(wanted, [f"no-such-thing>=1; extra == '{extra}'"], {})
+    assert (finding.name, finding.result) == (f"venv.{extra}", "wrong")
+    assert finding.found == "no-such-thing is not installed"
+    assert finding.mend.endswith("pip install -r deployment/requirements.txt")
 
 
 def test_a_foreign_owner_of_our_names_is_named() -> None:

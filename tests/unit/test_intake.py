@@ -28,7 +28,10 @@ async def test_a_closed_intake_lets_what_is_in_hand_end_and_nothing_begin() -> N
 
 
 async def test_a_closed_intake_opens_by_itself() -> None:
-    """Paused for ever is what becomes of a pause whose end somebody else must tell."""
+    """dask#5999: a worker over its memory limit pauses until it is under it again; with a leak that is for ever.
+
+    Paused for ever is what becomes of a pause whose end somebody else must tell.
+    """
     intake = Intake()
     intake.close("paused", 0.02)
     async with asyncio.timeout(1):

@@ -29,10 +29,12 @@ from ipc.messages import (
     Status,
     StatusReport,
     SubredditFailure,
+    Trouble,
     decode,
     encode,
 )
 
+FIRST = json.loads((Path(__file__).parents[1] / "golden" / "messages_v1_first.json").read_text())
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "messages_v1.json").read_text())
 
 ITEM = Item(
@@ -69,6 +71,7 @@ BEAT = Beat(
     waiting_for="items",
     gauges={"a": 1.0},
     facts={"b": "c"},
+    troubles=(Trouble(kind="source", subject="aws", reason="forbidden"),),
 )
 REPORT = ProcessReport(
     process="api",
@@ -123,6 +126,15 @@ def test_version_1_keeps_its_bytes(message: AnyMessage) -> None:
     golden = bytes.fromhex(GOLDEN[type(message).__name__])
     assert encode(message).hex() == golden.hex()
     assert decode(golden) == message
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_bytes_from_before_a_field_was_added_are_still_read(name: str) -> None:
+    """During an upgrade one process is older than the other."""
+    message = decode(bytes.fromhex(FIRST[name]))
+    assert type(message).__name__ == name
+    if isinstance(message, Beat):
+        assert message.troubles is None
 
 
 def test_every_message_has_golden_bytes() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from ipc.messages import PROCESSES, Incident
 from watchdog.freshness import Fresh
-from watchdog.health import Health
+from watchdog.health import Database, Health
 from watchdog.status_words import describe, judge, span
 from watchdog.survey import Row, Survey
 
@@ -200,6 +200,16 @@ def test_freshness_incidents_and_who_was_not_asked_are_told() -> None:
         "newest items: Cursor 5min, aws none for a week (not read: forbidden)",
         "not asked: supervisord: it hangs",
     ]
+
+
+def test_of_an_empty_store_nobody_says_that_a_week_was_quiet() -> None:
+    """The first look after the first start; what could not be read is named all the same."""
+    fresh = [Fresh(subreddit="Cursor", age_s=None, failing=None), Fresh(subreddit="aws", age_s=None, failing="banned")]
+    empty = Health("healthy", database=Database(connected=True, items=0))
+    assert shown(survey(health=empty, fresh=fresh[:1]))[-1] == "newest items: nothing stored yet"
+    assert shown(survey(health=empty, fresh=fresh))[-1] == "newest items: nothing stored yet, aws (not read: banned)"
+    for unknown in (Health("healthy"), Health("healthy", database=Database(items=7))):
+        assert shown(survey(health=unknown, fresh=fresh[:1]))[-1] == "newest items: Cursor none for a week"
 
 
 def test_foreign_text_forges_no_line() -> None:

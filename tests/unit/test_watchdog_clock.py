@@ -14,7 +14,10 @@ def test_the_clock_runs_with_the_rounds() -> None:
 
 
 def test_suspend_and_starvation_are_lost_time_and_nobodys_silence() -> None:
-    """An hour without a round counts as the longest step, and is said to be lost."""
+    """systemd#20284, systemd#38517: after a suspend, or starved, everybody is found to have hung.
+
+    An hour without a round counts as the longest step, and is said to be lost.
+    """
     clock = Clock(0.0, longest_step_s=1.0)
     assert clock.tick(3600.0) == 3599.0
     assert clock.at(3600.0) == 1.0

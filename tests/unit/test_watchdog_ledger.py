@@ -71,7 +71,10 @@ def test_a_probe_under_way_is_remembered_as_due() -> None:
 
 @pytest.mark.parametrize(("saved_ago_s", "away_s"), [(30.0, 30.0), (-86_400.0, 0.0)])
 def test_a_wall_clock_that_jumped_back_makes_nothing_older(saved_ago_s: float, away_s: float) -> None:
-    """Ages are never negative."""
+    """supervisor#281: a clock that is set back makes ages negative, and what waits for them waits for ever.
+
+    Ages are never negative.
+    """
     assert ledger.away_s(Ledger(saved_utc=time.time() - saved_ago_s)) == pytest.approx(away_s, abs=0.5)
 
 

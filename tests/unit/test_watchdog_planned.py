@@ -49,9 +49,10 @@ def sample(left_min: float | None, **changes: Any) -> Sample:  # noqa: ANN401 - 
         (600, {"is_quiet": True, "uptime_s": DAY_S / 4}, "ok", None),
         (600, {"is_quiet": False}, "warning", "forecast"),
         (1441, {"is_quiet": True}, "ok", None),
-        (None, {"is_quiet": True, "uptime_s": 6.4 * DAY_S}, "ok", None),
-        (None, {"is_quiet": True, "uptime_s": 6.6 * DAY_S}, "restart", "weekly"),
-        (None, {"is_quiet": False, "uptime_s": 66 * DAY_S}, "ok", None),
+        (None, {"is_quiet": True, "is_its_turn": True, "uptime_s": 6.4 * DAY_S}, "ok", None),
+        (None, {"is_quiet": True, "is_its_turn": True, "uptime_s": 6.6 * DAY_S}, "restart", "weekly"),
+        (None, {"is_quiet": True, "is_its_turn": False, "uptime_s": 6.6 * DAY_S}, "ok", None),
+        (None, {"is_quiet": False, "is_its_turn": True, "uptime_s": 66 * DAY_S}, "ok", None),
     ],
 )
 def test_a_restart_is_planned_for_the_moment_that_disturbs_least(
@@ -105,6 +106,49 @@ def test_a_restart_at_the_limit_is_made_again_and_its_reason_says_so() -> None:
     assert (record.unhelped, record.is_escalated) == (0, False)
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "name"),
+    [
+        (60.0, 60.0, "warning"),
+        (60.0, 77.0, "warning"),
+        (60.0, 43.0, "warning"),
+        (60.0, 80.0, "ok"),
+        (60.0, 40.0, "ok"),
+        (None, 60.0, "ok"),
+        (60.0, None, "ok"),
+    ],
+)
+def test_the_same_growth_again_is_a_restart_that_did_not_help(
+    before: float | None, now: float | None, name: str
+) -> None:
+    """Long before the limit is near: once with an alert; what was not measured, before or after, proves nothing."""
+    record = Record(identity=(1, 1), relapse_from_s=AT_S - 1800, slope_before_mb_per_h=before)
+    grown = sample(300 if now else None, slope_mb_per_h=now)
+    verdict, record = judge(record, grown, LIMITS)
+    assert verdict.name == name
+    if name == "warning":
+        assert (verdict.cause, verdict.action) == ("unhelped", "escalate")
+        assert verdict.reason == (
+            f"reaches 480 MB in 300 min, by {now:.0f} MB an hour;"
+            " the restart 30 min ago did not help, the next planned one waits 90 min"
+        )
+        verdict, record = judge(record, grown, LIMITS)
+        assert (verdict.cause, verdict.action, record.unhelped) == ("unhelped", None, 1)
+
+
+def test_a_slow_leak_is_told_once_and_restarted_ever_more_rarely() -> None:
+    """A leak that takes five hours to its limit outlasts the settle time; it is the same leak all the same."""
+    record, told = Record(identity=(1, 1)), []
+    for hour in range(0, 60, 5):
+        at_s = AT_S + hour * 3600
+        verdict, record = judge(record, sample(9, at_s=at_s, slope_mb_per_h=60), LIMITS)
+        told.append((hour, verdict.cause if verdict.action else None))
+        if verdict.action:
+            record = settled(record, verdict.action, is_done=True, at_s=at_s, limits=LIMITS)
+    assert told[:2] == [(0, "forecast"), (5, "unhelped")]
+    assert [hour for hour, cause in told if cause] == [0, 5, 10, 15, 25, 45]
+
+
 def test_a_hang_says_nothing_of_memory() -> None:
     """Its restart neither helps nor fails to."""
     hung = Verdict(name="restart", cause="hung", reason="no beat", action="restart")
@@ -113,6 +157,6 @@ def test_a_hang_says_nothing_of_memory() -> None:
 
 def test_what_did_not_help_is_remembered_across_the_watchdogs_own_restart() -> None:
     """Else a watchdog that leaks itself would forget that restarting the others is in vain."""
-    record = Record(relapse_from_s=40.0, unhelped=2, is_escalated=True)
+    record = Record(relapse_from_s=40.0, slope_before_mb_per_h=60.0, unhelped=2, is_escalated=True)
     recalled = ledger.recall(ledger.remember(record, 100.0, Remembered()), now_s=1.0, away_s=5.0)
     assert recalled == replace(record, relapse_from_s=-64.0)

@@ -111,13 +111,40 @@ def test_a_starting_process_is_not_judged_for_its_time(
     assert verdict.name == name
 
 
-def test_memory_over_the_limit_restarts_only_after_strikes_in_a_row() -> None:
-    """One clean sample clears them, and so does one that could not be read: unreadable is not guilty."""
-    over, fine, unread = sample(rss_mb=500), sample(), sample(rss_mb=None)
-    verdicts, _ = judge_all([over, fine, over, unread, over, over])
-    assert [verdict.name for verdict in verdicts] == ["strike", "ok", "strike", "ok", "strike", "restart"]
+@pytest.mark.parametrize(
+    ("strikes", "samples", "memory", "told"),
+    [
+        (2, 3, "OO", "strike restart"),
+        (2, 3, "O.", "strike ok"),
+        (2, 3, "O.O", "strike ok restart"),
+        (2, 3, "O..O", "strike ok ok strike"),
+        (2, 3, "O?O", "strike ok restart"),
+        (2, 3, "O??O", "strike ok ok strike"),
+        (1, 1, "O", "restart"),
+        (3, 5, "O.O.O", "strike ok strike ok restart"),
+        (3, 3, "OO.OO", "strike strike ok strike strike"),
+        (3, 3, "OOO", "strike strike restart"),
+    ],
+)
+def test_memory_over_the_limit_in_x_of_y_samples_is_restarted(
+    strikes: int, samples: int, memory: str, told: str
+) -> None:
+    """``O`` is over, ``.`` is not, and ``?`` could not be read, which is not guilty: one peak restarts nobody."""
+    limits = replace(LIMITS, strikes=strikes, strike_samples=samples)
+    of = {"O": sample(rss_mb=500), ".": sample(), "?": sample(rss_mb=None)}
+    record, names = KNOWN, []
+    for letter in memory:
+        verdict, record = judge(record, of[letter], limits)
+        names.append(verdict.name)
+    assert names == told.split()
+
+
+def test_a_restart_for_memory_is_drained_and_takes_the_strikes_with_it() -> None:
+    """The successor begins with none."""
+    verdicts, record = judge_all([sample(rss_mb=500), sample(rss_mb=500)])
     assert (verdicts[-1].cause, verdicts[-1].action) == ("memory", "restart")
     assert (verdicts[-1].grace_s, verdicts[-1].drain_s) == (LIMITS.stop_s, LIMITS.drain_s)
+    assert record.strikes == ()
 
 
 def test_near_the_ceiling_and_without_a_beat_nothing_is_waited_for() -> None:
@@ -128,10 +155,13 @@ def test_near_the_ceiling_and_without_a_beat_nothing_is_waited_for() -> None:
 
 
 def test_a_peak_of_before_condemns_nobody() -> None:
-    """The limit is on what is held now, so a process that gave its memory back is well."""
-    verdicts, record = judge_all([sample(rss_mb=500), sample(rss_mb=90)])
-    assert verdicts[-1].name == "ok"
-    assert record.strikes == 0
+    """The billiard of Celery judges by the peak of a whole life, so that one big task condemns a worker for ever.
+
+    The limit is on what is held now, so a process that gave its memory back is well.
+    """
+    verdicts, record = judge_all([sample(rss_mb=500), *[sample(rss_mb=90)] * 3])
+    assert [verdict.name for verdict in verdicts[1:]] == ["ok"] * 3
+    assert record.strikes == ()
 
 
 def test_a_hang_gets_a_short_grace_and_a_stopped_process_none() -> None:
@@ -149,7 +179,10 @@ def test_silence_is_no_hang_while_the_watchdogs_own_beat_is_late(own_beat_age_s:
 
 
 def test_a_beating_process_with_a_dead_worker_is_stuck() -> None:
-    """The loop turns while the unit in hand is past its deadline: beats alone do not prove work."""
+    """thumper#98: a thread goes on beating while the worker beside it is dead, so nobody notices.
+
+    The loop turns while the unit in hand is past its deadline: beats alone do not prove work.
+    """
     late = beat(waiting_for=None, unit="batch", unit_due_s=-1.0)
     verdicts, _ = judge_all([sample(beat=late, at_s=AT_S + s) for s in (0, 60, 61)])
     assert [verdict.name for verdict in verdicts] == ["ok", "ok", "restart"]
@@ -199,7 +232,10 @@ def test_an_end_that_nobody_asked_for_is_a_crash(changes: dict[str, Any], reason
 
 @pytest.mark.parametrize("state", ["STOPPING", "STOPPED"])
 def test_an_operators_stop_is_respected_and_not_taken_for_a_crash(state: str) -> None:
-    """Nothing is counted and nothing is done, now or later, until somebody starts it."""
+    """circus#809: an operator's stops and starts look like flapping, and the watcher turns against him.
+
+    Nothing is counted and nothing is done, now or later, until somebody starts it.
+    """
     verdicts, record = judge_all([gone(supervisor=state), gone(supervisor="STOPPED", at_s=AT_S + 9999)])
     assert verdicts[-1].reason == "stopped by an operator or never started: left alone"
     assert [verdict.action for verdict in verdicts] == [None, None]
@@ -223,14 +259,20 @@ def test_ends_that_nobody_can_explain_count_for_nobody(state: str | None) -> Non
 
 
 def test_a_reused_pid_is_another_process() -> None:
-    """Pid and start time together are the identity: the successor inherits no strike."""
+    """The kernel gives a pid again, and a watcher that knows pids alone judges, or kills, a stranger.
+
+    Pid and start time together are the identity: the successor inherits no strike.
+    """
     (_, verdict), record = judge_all([sample(rss_mb=500), sample(rss_mb=500, identity=(100, 999), is_gone=True)])
     assert verdict.name == "crashed"
-    assert (record.identity, record.strikes) == ((100, 999), 0)
+    assert (record.identity, record.strikes) == ((100, 999), ())
 
 
 def test_restarts_and_crashes_together_lead_to_quarantine() -> None:
-    """Memory restarts count too: otherwise a leak restarts for ever."""
+    """pm2#839: restarts for memory are not counted, so a leak restarts its process for ever.
+
+    Here they count like crashes do.
+    """
     record = replace(KNOWN, ends_s=(AT_S - 500, AT_S - 10))
     verdicts, record = judge_all([sample(rss_mb=500), sample(rss_mb=500)], record)
     assert (verdicts[-1].name, verdicts[-1].cause, verdicts[-1].action) == ("quarantined", "memory", "stop")
@@ -308,7 +350,10 @@ def test_an_operator_who_starts_a_quarantined_process_has_it_probed() -> None:
 
 
 def test_fatal_is_left_by_probes_and_not_for_ever() -> None:
-    """By itself supervisord never leaves FATAL."""
+    """supervisor#487: after a few failed starts a program is FATAL for ever, and nobody tries it again.
+
+    By itself supervisord never leaves FATAL.
+    """
     verdicts, record = judge_all([gone(supervisor="FATAL"), gone(supervisor="FATAL", at_s=AT_S + 60)], Record())
     assert [(verdict.name, verdict.action) for verdict in verdicts] == [("quarantined", "hold"), ("probing", "probe")]
     again, record = judge(record, gone(supervisor="FATAL", at_s=AT_S + 70), LIMITS)

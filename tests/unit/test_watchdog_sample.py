@@ -22,10 +22,12 @@ _FIELDS = b"S 7 1 1 0 -1 4194304 103 0 0 0 250 50 0 0 20 0 1 0 133107 3133440 25
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     """Return a process that does nothing."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    yield process
-    process.kill()
-    process.wait(5)
+    code = "import time; print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # until then it is a copy of this one, or nothing yet
+        yield process
+        process.kill()
 
 
 @pytest.mark.parametrize("command", [b"python", b"a) R 9 (b", b")", b""])
@@ -51,7 +53,10 @@ async def test_a_living_process_is_numbers(sleeper: subprocess.Popen[bytes]) -> 
 
 
 async def test_death_is_noticed_at_once_and_nothing_is_read_after_it(sleeper: subprocess.Popen[bytes]) -> None:
-    """The pidfd wakes the loop; the kept descriptor never speaks for a successor of the same pid."""
+    """The kernel gives a pid again: neither a number nor a signal may ever concern the successor.
+
+    The pidfd wakes the loop; the kept descriptor never speaks for a successor of the same pid.
+    """
     deaths: list[int] = []
     process = Process.open(sleeper.pid, lambda: deaths.append(sleeper.pid))
     assert process is not None
@@ -73,7 +78,10 @@ async def test_a_process_that_does_not_end_is_said_so(sleeper: subprocess.Popen[
 
 
 async def test_a_pid_that_somebody_else_got_is_refused(sleeper: subprocess.Popen[bytes]) -> None:
-    """Only a child of supervisord can be one of its programs."""
+    """The kernel gives a pid again, between the question whose it is and the first look at it.
+
+    Only a child of supervisord can be one of its programs.
+    """
     assert Process.open(sleeper.pid, lambda: None, parent=1) is None
     sleeper.kill()
     sleeper.wait(5)
@@ -93,7 +101,10 @@ async def test_a_stopped_process_says_so(sleeper: subprocess.Popen[bytes]) -> No
 
 
 def test_shared_pages_of_a_family_count_once() -> None:
-    """A forked child shares its parent's memory: the sum of both RSS would hold it twice."""
+    """get_process_mem#40: the sum of everybody's RSS holds what they share twice, so that forking looks like a leak.
+
+    A forked child shares its parent's memory: the sum of both RSS would hold it twice.
+    """
     code = "import os, time; kept = b'x' * 60_000_000; os.fork(); print(flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None

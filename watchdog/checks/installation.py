@@ -14,6 +14,8 @@ from watchdog.checks.finding import Claim, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from ipc.settings import Settings
+
 #: Held together with pyproject.toml by a test.
 OLDEST: Final = (3, 11)
 NEWEST: Final = (3, 13)
@@ -25,6 +27,8 @@ _DISTRIBUTION: Final = "sentimentagent"
 _INSTALL: Final = f"{sys.prefix}/bin/pip install -r deployment/requirements.txt"
 #: A requirement in a distribution's metadata (PEP 508): ``torch==2.13.0; extra == 'analyzer'``.
 _REQUIREMENT: Final = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?:==(?P<pin>[^,;\s]+)$|[^;]*)")
+#: Where the top-level module is shared: that `azure` can be imported says nothing of `azure.cosmos`.
+_MODULES: Final = {"azure-cosmos": ["azure.cosmos"]}
 _EXTRA: Final = re.compile(r"""extra\s*==\s*['"]([\w-]+)['"]""")
 
 
@@ -38,6 +42,28 @@ def check() -> Iterator[Finding]:
         yield installed(extra, requirements, modules)
     yield owners(by_module)
     yield origins(Path(__file__).parents[2])
+
+
+def called_for(settings: Settings) -> Iterator[Finding]:
+    """Look at the extras that only some settings need."""
+    yield from _extras(
+        {
+            "alerts": ("ALERT_URLS", bool(settings.alerts.alert_urls)),
+            "cosmos": ("COSMOS_ENDPOINT", bool(settings.store.cosmos_endpoint or settings.store.cosmos_key)),
+        },
+        metadata.requires(_DISTRIBUTION) or [],
+        _by_distribution(metadata.packages_distributions()),
+    )
+
+
+def _extras(
+    wanted: Mapping[str, tuple[str, bool]], requirements: Iterable[str], modules: Mapping[str, list[str]]
+) -> Iterator[Finding]:
+    for extra, (name, is_set) in wanted.items():
+        if is_set:
+            yield installed(extra, requirements, modules)
+        else:
+            yield Claim(f"venv.{extra}", f"what {name} needs is installed").ok(f"not needed: {name} is not set")
 
 
 def python(version: tuple[int, ...]) -> Finding:
@@ -103,10 +129,18 @@ def _trouble(name: str, pin: str | None, modules: Mapping[str, list[str]]) -> st
         return f"{name} is not installed"
     if pin is not None and version != pin:
         return f"{name} is {version} and should be {pin}"
-    tops = modules.get(_normal(name), [])
-    if tops and not any(importlib.util.find_spec(module) for module in tops):
+    tops = _MODULES.get(_normal(name)) or modules.get(_normal(name), [])
+    if tops and not any(map(can_be_imported, tops)):
         return f"{name} is installed, but can't be imported"
     return None
+
+
+def can_be_imported(module: str) -> bool:
+    """Tell whether ``module`` is there, without importing it (of ``azure.cosmos`` only the empty ``azure`` is)."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # what it would be a part of
+        return False
 
 
 def _by_distribution(by_module: Mapping[str, list[str]]) -> dict[str, list[str]]:
