@@ -197,6 +197,7 @@ class Analyzer:
             "last_batch_items": items,
             "last_batch_scoring_s": scoring_s,
             "waiting_batches": self._waiting.qsize(),
+            **self._store.gauges(),
         }
         _log.info(
             "Batch stored",

@@ -51,6 +51,7 @@ class DataWatch:
     async def look(self, now_utc: float) -> None:
         """Look once."""
         found = await check(self._store, now_utc)
+        self._pulse.gauges |= self._store.gauges()
         self._pulse.see("database", [Trouble(kind="database", reason=found.error)] if found.error else [])
         if found.contents is None or found.collections is None:
             return
