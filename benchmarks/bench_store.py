@@ -90,8 +90,8 @@ class Peer:
         self._connection.execute(
             "CREATE TABLE items (name TEXT PRIMARY KEY, subreddit TEXT, author TEXT, title TEXT, content TEXT,"
             " url TEXT, created_utc INTEGER, collected_utc INTEGER, upvotes INTEGER, comment_count INTEGER,"
-            " source TEXT, is_deleted INTEGER, sentiment TEXT, confidence REAL, p_positive REAL, p_neutral REAL, p_negative REAL,"
-            " rule TEXT, model TEXT, kind TEXT, checked_utc INTEGER)"
+            " source TEXT, is_deleted INTEGER, sentiment TEXT, confidence REAL, p_positive REAL, p_neutral REAL,"
+            " p_negative REAL, rule TEXT, model TEXT, kind TEXT, checked_utc INTEGER)"
         )
         self._connection.execute("CREATE INDEX by_time ON items (created_utc)")
 

@@ -76,7 +76,7 @@ def add_sources(connection: sqlite3.Connection, new: Sequence[Kept]) -> None:
 
 def adopt(connection: sqlite3.Connection, hours: Sequence[Hour]) -> int:
     """Take over, in one transaction, hours of subreddits of which nothing is counted; return how many."""
-    taken = 0
+    taken: list[int] = []
     with sqlite_schema.transaction(connection):
         for one in hours:
             figures = (one.positive, one.neutral, one.negative, one.compound_sum)
@@ -85,15 +85,15 @@ def adopt(connection: sqlite3.Connection, hours: Sequence[Hour]) -> int:
                 (one.subreddit, one.hour_utc, *figures),
             ).rowcount
             if is_new:
-                taken += 1
+                taken.append(one.hour_utc)
                 connection.execute(
                     f"INSERT INTO hours VALUES (?, ?, ?, ?, ?) {_ADD_HOUR}",  # noqa: S608 - literals of this module
                     (one.hour_utc, *figures),
                 )
                 connection.execute("INSERT INTO subreddits VALUES (?) ON CONFLICT DO NOTHING", (one.subreddit,))
         if taken:
-            raise_to(connection, RETAINED_FROM, max(one.hour_utc for one in hours) + HOUR_S)
-    return taken
+            raise_to(connection, RETAINED_FROM, max(taken) + HOUR_S)
+    return len(taken)
 
 
 def take_sources(connection: sqlite3.Connection, removed: Mapping[str, int]) -> None:
