@@ -158,6 +158,27 @@ async def test_what_was_set_aside_is_emptied_with_its_item_and_with_its_author(p
     assert verify(path).is_sound
 
 
+@pytest.mark.parametrize("how", ["deletion", "forget", "retention", "edit"])
+async def test_what_is_gone_is_gone_from_the_file(path: Path, how: str) -> None:
+    """Not only from the answers: no byte of the text is left, nor of the author, once the log is cut."""
+    text = "a text that nobody shall find " * 400
+    theirs = item("t3_a", content=text, author="nobody_shall_find_me")
+    async with SqliteWriter(path, SETTINGS) as writer:
+        await writer.write([scored(theirs), *_many("b")], [], [])
+        later = replace(theirs, collected_utc=theirs.collected_utc + 1, author="[deleted]")
+        if how == "deletion":
+            await writer.write([scored(replace(later, is_deleted=True))], [], [])
+        elif how == "forget":
+            assert await writer.forget("Nobody_shall_find_me") == 1
+        elif how == "retention":
+            assert await writer.retain(TEN_O_CLOCK + HOUR) == 301
+        else:
+            await writer.write([scored(replace(later, content="Edited"))], [], [])
+    for file in path.parent.iterdir():
+        assert b"nobody shall find" not in file.read_bytes()
+        assert b"nobody_shall_find_me" not in file.read_bytes()
+
+
 async def test_forgetting_looks_through_all_rows_in_steps(path: Path) -> None:
     """Also where the first rows are gone, and where a step finds nothing."""
     rows = sqlite_removal.FORGET_ROWS + 10
