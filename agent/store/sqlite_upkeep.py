@@ -56,6 +56,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     difference_count: int
     #: What ``PRAGMA quick_check`` has found in the file itself, a line each; empty when it is whole.
     damages: tuple[str, ...]
+    #: How many items were read for it; none in a damaged file, as of what follows.
     items: int
     #: Roll-ups of a subreddit and hour that were recomputed.
     hours: int
@@ -112,27 +113,52 @@ def verify(path: Path) -> Verification:
     began_s = time.monotonic()
     with in_words(path), closing(connect_to_read(path)) as connection:
         _hold(connection)
-        damages = [line for (line,) in connection.execute("PRAGMA quick_check") if line != "ok"]
-        counters: dict[str, int] = dict(connection.execute("SELECT name, value FROM counters"))
-        first_hour = -(-counters.get(RETAINED_FROM, 0) // HOUR_S) * HOUR_S
-        told: list[Difference] = []
-        count = 0
+        damages = _damages(connection)
         # Nothing that a damaged file says of itself is worth counting.
-        for difference in () if damages else _differences(connection, counters, first_hour):
-            count += 1
-            if len(told) < DIFFERENCES_TOLD:
-                told.append(difference)
-        return Verification(
-            differences=tuple(told),
-            difference_count=count,
-            damages=tuple(damages),
-            items=_one(connection, "SELECT count(*) FROM items"),
-            hours=_one(connection, "SELECT count(*) FROM subreddit_hours WHERE hour_utc >= ?", first_hour),
-            hours_not_verifiable=_one(
-                connection, "SELECT count(*) FROM subreddit_hours WHERE hour_utc < ?", first_hour
-            ),
-            took_s=time.monotonic() - began_s,
-        )
+        return _verified(connection, began_s) if not damages else _damaged(damages, began_s)
+
+
+def _damaged(damages: tuple[str, ...], began_s: float) -> Verification:
+    return Verification(
+        differences=(),
+        difference_count=0,
+        damages=damages,
+        items=0,
+        hours=0,
+        hours_not_verifiable=0,
+        took_s=time.monotonic() - began_s,
+    )
+
+
+def _verified(connection: sqlite3.Connection, began_s: float) -> Verification:
+    counters: dict[str, int] = dict(connection.execute("SELECT name, value FROM counters"))
+    first_hour = -(-counters.get(RETAINED_FROM, 0) // HOUR_S) * HOUR_S
+    told: list[Difference] = []
+    count = 0
+    for difference in _differences(connection, counters, first_hour):
+        count += 1
+        if len(told) < DIFFERENCES_TOLD:
+            told.append(difference)
+    return Verification(
+        differences=tuple(told),
+        difference_count=count,
+        damages=(),
+        items=_one(connection, "SELECT count(*) FROM items"),
+        hours=_one(connection, "SELECT count(*) FROM subreddit_hours WHERE hour_utc >= ?", first_hour),
+        hours_not_verifiable=_one(connection, "SELECT count(*) FROM subreddit_hours WHERE hour_utc < ?", first_hour),
+        took_s=time.monotonic() - began_s,
+    )
+
+
+def _damages(connection: sqlite3.Connection) -> tuple[str, ...]:
+    found: list[str] = []
+    try:
+        found += (line for (line,) in connection.execute("PRAGMA quick_check"))
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        found.append(str(error))  # so damaged that the check itself can't go on
+    return () if found == ["ok"] else tuple(found)
 
 
 def _hold(connection: sqlite3.Connection) -> None:

@@ -7,6 +7,7 @@ Each of these goes on by itself once the cause is gone: with the same reader and
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -137,7 +138,7 @@ async def test_damage_is_found_at_the_start_told_with_what_to_do_and_never_writt
     async with SqliteWriter(path, SETTINGS) as writer:
         await writer.write([scored(item(f"t3_{n}", content="x" * 500)) for n in range(2000)], [], [])
     backup = path.read_bytes()
-    path.write_bytes(backup[: len(backup) // 2] + os.urandom(8192) + backup[len(backup) // 2 + 8192 :])
+    path.write_bytes(backup[: len(backup) // 2] + _noise(8192) + backup[len(backup) // 2 + 8192 :])
     damaged = path.read_bytes()
     for _ in range(2):
         with _told_within(0.5), pytest.raises(StoreUnavailable, match="is damaged .* put a backup in their place"):
@@ -156,7 +157,7 @@ async def test_damage_under_way_stops_the_writer_until_it_is_restored(path: Path
             await writer.write(_batch(f"{n}_", content="x" * 3000), [], [])
     backup = path.read_bytes()
     async with SqliteWriter(path, SETTINGS) as writer:
-        path.write_bytes(backup[:8192] + os.urandom(len(backup) - 8192))
+        path.write_bytes(backup[:8192] + _noise(len(backup) - 8192))
         for _ in range(2):
             with _told_within(0.5), pytest.raises(StoreUnavailable, match="is damaged"):
                 await writer.write(_batch("3_"), [], [])
@@ -205,7 +206,7 @@ async def test_a_header_that_is_no_database_is_a_wrong_setting(path: Path) -> No
     """Whose it was can't be said any more: it is left alone, and both ways out are named."""
     async with SqliteWriter(path, SETTINGS) as writer:
         await writer.write([scored()], [], [])
-    path.write_bytes(os.urandom(4096) + path.read_bytes()[4096:])
+    path.write_bytes(_noise(4096) + path.read_bytes()[4096:])
     with pytest.raises(SettingsError, match="is left alone: restore it from a backup, move it away, or"):
         async with SqliteWriter(path, SETTINGS):
             pass
@@ -251,6 +252,10 @@ def _take_up_anew(path: Path, mode: int) -> None:
         file.unlink()
     copy.chmod(mode)
     copy.replace(path)
+
+
+def _noise(size: int) -> bytes:
+    return random.Random(7).randbytes(size)  # noqa: S311 - the same every time, and no secret
 
 
 def _batch(prefix: str, content: str = "A text") -> list[Scored]:
