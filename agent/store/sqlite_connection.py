@@ -47,7 +47,7 @@ _CLOSING: Final = frozenset(
 _IN_WORDS: Final = {
     sqlite3.SQLITE_BUSY: "is locked by another process",
     sqlite3.SQLITE_LOCKED: "is locked by another process",
-    sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup: docs/store.md says how",
+    sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup: docs/sqlite.md says how",
     sqlite3.SQLITE_NOTADB: "is not an SQLite database",
     sqlite3.SQLITE_FULL: "can't grow: the disk is full",
     sqlite3.SQLITE_READONLY: "can't be written: it is read-only",
