@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KINDS: Final = tuple(itertools.product(("post", "comment"), (0, 1)))
 #: Before every item, in the order of that index.
 FIRST: Final = (-(1 << 63), 0)
-#: How many items one step looks at. No write waited longer than 0.11 s for one (benchmarks/bench_store.py, ten million).
+#: How many items one step looks at. No write waited longer than 0.15 s for one (benchmarks/bench_store.py).
 RETAIN_ROWS: Final = 2000
 #: How many rows one step looks through for an author. There is no index by author: it would cost every item some
 #: twenty bytes and every insert a place in the middle of a tree, for a question that is asked a few times a year. A
