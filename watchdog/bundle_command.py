@@ -55,8 +55,8 @@ Taken out:
   of the errors in them, the words; their types and calls are there
 
 Never collected:
-  posts, comments and their authors (sentiment.db, outbox.db), the settings file, alerts that wait, the evidence of
-  incidents (sentimentagent incidents show ID)
+  posts, comments and their authors (sentiment.db or Cosmos DB, outbox.db), the settings file, alerts that wait, the
+  evidence of incidents (sentimentagent incidents show ID)
 
 Look through it before you send it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import shutil
 import socket
@@ -14,15 +15,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from click.testing import CliRunner
+from fakes.cosmos.faults import Drop, Hang, Refuse
+from fakes.cosmos.server import KEY, FakeCosmos
+from fakes.cosmos_store import account, prepare, settings_for
 from fakes.fake_reddit import CLIENT_ID, CLIENT_SECRET, FakeReddit
 from fakes.stored import item, scored
 from harness.mailbox import Mailbox, free_port, serving
 
 from agent.outbox import Outbox
+from agent.store import cosmos_layout
 from agent.store.choose import open_writer
 from ipc.environment import load
 from watchdog import doctor_command
-from watchdog.checks import clock, database, folders, mail, reddit, service, sockets
+from watchdog.checks import clock, cosmos as cosmos_check, database, folders, mail, reddit, service, sockets
 from watchdog.doctor_command import Diagnosis, bounded, doctor
 
 if TYPE_CHECKING:
@@ -186,6 +191,74 @@ def test_a_look_that_takes_too_long_is_not_checked(short_path: Path) -> None:
     finding = database.file("database.store", path, database.STORE_ID, limit_s=0)
     assert finding.result == "not checked"
     assert "PRAGMA quick_check" in finding.mend
+
+
+def spoilt(key: str) -> str:
+    """Return another key, as whole as this one."""
+    return base64.b64encode(base64.b64decode(key)[::-1]).decode()
+
+
+@pytest.mark.parametrize(
+    ("is_ready", "changed", "result", "says", "mend"),
+    [
+        (True, {}, "ok", "takes the key", ""),
+        (False, {}, "wrong", "has no database sentiment_analysis with our containers", "sentimentagent store init"),
+        (True, {"COSMOS_KEY": spoilt(KEY)}, "wrong", "does not accept the key (status 401)", "COSMOS_KEY"),
+        (True, {"COSMOS_KEY": ""}, "not checked", "Entra ID was not tried", "sentimentagent store init --dry-run"),
+        (True, {"COSMOS_ENDPOINT": f"http://127.0.0.1:{free_port()}/"}, "wrong", "can't be reached", "COSMOS_ENDPOINT"),
+    ],
+    ids=["ready", "not made", "another key", "no key", "nobody there"],
+)
+async def test_the_account_is_asked_in_place_of_a_file(
+    short_path: Path, *, is_ready: bool, changed: dict[str, str], result: str, says: str, mend: str
+) -> None:
+    """With COSMOS_ENDPOINT no file is looked for; the key is in no answer, and nothing is written."""
+    async with FakeCosmos() as cosmos:
+        if is_ready:
+            await prepare(settings_for(cosmos))
+        environ = {"COSMOS_ENDPOINT": cosmos.url, "COSMOS_KEY": cosmos.key} | changed
+        store, outbox = await asyncio.to_thread(lambda: list(database.check(loaded(short_path, **environ))))
+    assert (store.name, store.result) == ("database.store", result), store
+    assert says in store.found
+    assert mend in store.mend
+    assert KEY not in str(store)
+    assert "outbox.db is not there yet" in outbox.found
+
+
+@pytest.mark.parametrize(
+    ("fault", "result", "says"),
+    [
+        (Refuse(403), "wrong", "forbids it"),
+        (Refuse(429), "warning", "no request units left"),
+        (Refuse(503), "warning", "trouble of its own"),
+        (Hang(), "wrong", "did not answer within 0.5 s"),
+        (Drop(), "wrong", "gave no HTTP answer"),
+    ],
+    ids=["403", "429", "503", "hang", "drop"],
+)
+async def test_what_an_account_refuses_is_told_apart(
+    short_path: Path, fault: Refuse | Hang | Drop, result: str, says: str
+) -> None:
+    """Each by its status, or by its silence, within COSMOS_REQUEST_TIMEOUT_S."""
+    async with account() as cosmos:
+        cosmos.faults.inject(fault, times=None)
+        environ = {"COSMOS_ENDPOINT": cosmos.url, "COSMOS_KEY": cosmos.key, "COSMOS_REQUEST_TIMEOUT_S": "0.5"}
+        (finding,) = await asyncio.to_thread(lambda: list(cosmos_check.check(loaded(short_path, **environ))))
+    assert finding.result == result, finding
+    assert says in finding.found
+
+
+def test_an_account_is_asked_for_the_container_that_the_store_makes() -> None:
+    """The check imports nothing of the store."""
+    assert cosmos_check.ITEMS == cosmos_layout.ITEMS
+
+
+def test_the_clock_is_not_held_against_a_file_that_is_not_used(short_path: Path) -> None:
+    """With COSMOS_ENDPOINT a file that an earlier time has left says nothing."""
+    environ = {"COSMOS_ENDPOINT": "http://127.0.0.1:1/", "COSMOS_KEY": KEY}
+    against_items, _ = clock.check(loaded(short_path, **environ))
+    assert against_items.result == "not checked"
+    assert "Cosmos DB" in against_items.found
 
 
 async def test_the_newest_item_gives_the_clock_a_past(short_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The two database files, opened for reading and never changed.
+"""The two database files, opened for reading and never changed; items in Cosmos DB are asked for there.
 
 It imports none of the code that writes them: when that is broken, this still tells.
 """
@@ -12,6 +12,7 @@ from shlex import quote as shell_quote
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from watchdog.checks import cosmos
 from watchdog.checks.finding import Claim, Finding
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ _MB: Final = 1024 * 1024
 
 def check(settings: Settings) -> Iterator[Finding]:
     """Look at the store and at the outbox."""
-    yield file("database.store", settings.folders.store, STORE_ID)
+    if settings.store.cosmos_endpoint:
+        yield from cosmos.check(settings)
+    else:
+        yield file("database.store", settings.folders.store, STORE_ID)
     yield file("database.outbox", settings.folders.outbox, OUTBOX_ID)
 
 

@@ -76,6 +76,7 @@ async def _stand_still(exercise: Exercise, process: Process, still_s: float) -> 
 
 async def database(exercise: Exercise) -> str:
     """Lock the database against its readers and its writer, as another program might; the lock ends with the drill."""
+    _refuse_cosmos(exercise)
     async with _nobody_is_restarted(exercise):
         with _locked(exercise.scene.settings.folders.store):
             exercise.course.note("injected", "another process, this one, holds every lock of the database")
@@ -89,6 +90,11 @@ async def database(exercise: Exercise) -> str:
         exercise.course.note("ready again", "health says that the database is connected")
         await _all_ready(exercise)
     return "503 while the database was away, then back by itself, and nobody was restarted for it"
+
+
+def _refuse_cosmos(exercise: Exercise) -> None:
+    if exercise.scene.settings.store.cosmos_endpoint:
+        raise Refused("the items are in Cosmos DB: only the database of this machine, SQLite, can be kept away here")
 
 
 @contextmanager
@@ -121,6 +127,7 @@ def _take(file: int) -> None:
 
 async def disk(exercise: Exercise) -> str:
     """Let the analyzer write no byte to any file (RLIMIT_FSIZE), and give it something to write."""
+    _refuse_cosmos(exercise)
     limit = resource.RLIMIT_FSIZE
     async with _nobody_is_restarted(exercise):
         with held(await exercise.pid()) as process:
