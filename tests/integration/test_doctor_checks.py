@@ -27,7 +27,8 @@ from agent.store import cosmos_layout
 from agent.store.choose import open_writer
 from ipc.environment import load
 from watchdog import doctor_command
-from watchdog.checks import clock, cosmos as cosmos_check, database, folders, mail, reddit, service, sockets
+from watchdog.checks import clock, database, folders, mail, reddit, service, sockets
+from watchdog.checks import cosmos as cosmos_check
 from watchdog.doctor_command import Diagnosis, bounded, doctor
 
 if TYPE_CHECKING:
@@ -202,14 +203,14 @@ def spoilt(key: str) -> str:
     ("is_ready", "changed", "result", "says", "mend"),
     [
         (True, {}, "ok", "takes the key", ""),
-        (False, {}, "wrong", "has no database sentiment_analysis with our containers", "sentimentagent store init"),
+        (False, {}, "wrong", "has no such database", "sentimentagent store init"),
         (True, {"COSMOS_KEY": spoilt(KEY)}, "wrong", "does not accept the key (status 401)", "COSMOS_KEY"),
         (True, {"COSMOS_KEY": ""}, "not checked", "Entra ID was not tried", "sentimentagent store init --dry-run"),
         (True, {"COSMOS_ENDPOINT": f"http://127.0.0.1:{free_port()}/"}, "wrong", "can't be reached", "COSMOS_ENDPOINT"),
     ],
     ids=["ready", "not made", "another key", "no key", "nobody there"],
 )
-async def test_the_account_is_asked_in_place_of_a_file(
+async def test_the_account_is_asked_in_place_of_a_file(  # noqa: PLR0913 - one parameter a thing that varies
     short_path: Path, *, is_ready: bool, changed: dict[str, str], result: str, says: str, mend: str
 ) -> None:
     """With COSMOS_ENDPOINT no file is looked for; the key is in no answer, and nothing is written."""

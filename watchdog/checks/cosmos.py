@@ -13,6 +13,7 @@ import http.client
 import urllib.error
 import urllib.request
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
@@ -31,6 +32,15 @@ _API_VERSION: Final = "2020-07-15"
 #: Prints what is missing and makes nothing; with the key, or by Entra ID.
 _TRY: Final = "sentimentagent store init --dry-run"
 _ACCOUNT: Final = "look at COSMOS_ENDPOINT, name servers and firewall, and at the account in the portal"
+_REFUSALS: Final = {
+    401: (
+        "does not accept the key",
+        "copy COSMOS_KEY anew from the portal (Keys); see that this machine's clock is right",
+    ),
+    403: ("forbids it", "let this machine in under Networking of the account, or look at what the key may do"),
+    404: ("has no such database or container", "sentimentagent store init"),
+    429: ("has no request units left for now", "raise the throughput in the portal, if it lasts"),
+}
 _CLAIM: Final = Claim("database.store", "the Cosmos DB account answers, takes COSMOS_KEY, and has our containers")
 
 
@@ -55,26 +65,16 @@ def check(settings: Settings) -> Iterator[Finding]:
 def judge(store: StoreSettings, status: int) -> Finding:
     """Say what the status of the answer means."""
     where = address(store)
-    match status:
-        case 200:
-            return _CLAIM.ok(f"{where} takes the key; the database {store.cosmos_database} has its items")
-        case 401 if not store.cosmos_key:
-            return _CLAIM.not_checked(f"{where} answers; signing in by Entra ID was not tried", _TRY)
-        case 401:
-            mend = "copy COSMOS_KEY anew from the portal (Keys); see that this machine's clock is right"
-            return _CLAIM.wrong(f"{where} does not accept the key (status 401)", mend)
-        case 403:
-            mend = "let this machine in under Networking of the account, or use a key that may write"
-            return _CLAIM.wrong(f"{where} forbids it (status 403): its firewall, or the key", mend)
-        case 404:
-            found = f"{where} has no database {store.cosmos_database} with our containers (status 404)"
-            return _CLAIM.wrong(found, "sentimentagent store init")
-        case 429:
-            return _CLAIM.warning(f"{where} has no request units left for now (status 429)", "raise its throughput")
-        case status if status // 100 == 5:  # noqa: PLR2004 - RFC 9110: 5xx is the server's own trouble
-            return _CLAIM.warning(f"{where} has trouble of its own (status {status})", "wait: all goes on by itself")
-        case _:
-            return _CLAIM.wrong(f"{where} answers as no Cosmos DB account does (status {status})", _ACCOUNT)
+    if status == HTTPStatus.OK:
+        return _CLAIM.ok(f"{where} takes the key; the database {store.cosmos_database} has its items")
+    if status == HTTPStatus.UNAUTHORIZED and not store.cosmos_key:
+        return _CLAIM.not_checked(f"{where} answers; signing in by Entra ID was not tried", _TRY)
+    words, mend = _REFUSALS.get(status, ("answers as no Cosmos DB account does", _ACCOUNT))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        words, mend = "has trouble of its own", "wait: all goes on by itself"
+    found = f"{where} {words} (status {status})"
+    passes = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return _CLAIM.warning(found, mend) if passes else _CLAIM.wrong(found, mend)
 
 
 def address(store: StoreSettings) -> str:
