@@ -19,7 +19,7 @@ from ipc import life, logs
 from ipc.channel import Connection, Door
 from ipc.errors import SentimentAgentError
 from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, StatusReport
-from watchdog import asking, budget, family, shadow, turns
+from watchdog import asking, family, shadow, turns, victim
 from watchdog.alerts import Alerts
 from watchdog.busy import Busy
 from watchdog.clock import Clock
@@ -209,7 +209,7 @@ class Watchdog:
 
     async def _make_round(self, look_every_s: float) -> None:
         everybody = self._watched.values()
-        budget.assign(everybody, self._settings.watchdog.family_memory_mb)
+        victim.assign(everybody, self._settings.watchdog.family_memory_mb)
         turns.assign(everybody)
         has_looked = await self._rounds.make(self._looker, look_every_s)
         self._made_at_s = time.monotonic()
