@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from watchdog.registry import Heard
     from watchdog.watched import Watched
 
-#: Chosen: a leak of 1 MB/s then is seen to within 10 MB, and two weeks of four processes take 45 MB.
+#: Chosen: a leak of 1 MB/s then is seen to within 10 MB, and two weeks of four processes take 50 MB.
 EVERY_S: Final = 10.0
 #: Of the verdicts of a span so many different ones are kept. Chosen: more than three were not seen.
 _MAX_VERDICTS: Final = 8

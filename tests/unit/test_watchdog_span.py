@@ -109,7 +109,7 @@ def test_the_rest_of_a_span_is_its_mean_its_worst_and_its_last() -> None:
 
 
 def test_a_line_is_about_a_hundred_bytes() -> None:
-    """So that two weeks are 45 MB, as the docs say."""
+    """So that two weeks are 50 MB, as the docs say."""
     (span, *_) = gathered(*(look(float(n), 432.1, uptime_s=123456.7, cpu_percent=12.3) for n in range(11)))
     line = msgspec.json.encode(span)
     assert len(line) < 120
