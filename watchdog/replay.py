@@ -151,7 +151,8 @@ class _Trial:
         self._lives = 0
         self._began_s = 0.0
         self._is_down = False
-        self._is_first_life = True
+        #: Whether the assumed process is still the recorded one, from its start on.
+        self._is_the_recorded = True
         self._at_s = float("-inf")
         self._course = Course(limits.forecast)
 
@@ -160,6 +161,7 @@ class _Trial:
         self._at_s = max(self._at_s, span.at_utc)
         if span.identity is None:
             self._real_verdicts.update(span.verdicts)
+            self._doubt()
             return []
         found: dict[str, Event] = {}
         if span.identity != self._recorded:
@@ -179,8 +181,9 @@ class _Trial:
         crashes = {verdict for verdict in span.verdicts if verdict.startswith("crashed:")}
         verdicts, self._real_verdicts = self._real_verdicts | crashes, set(span.verdicts) - crashes
         is_first, self._recorded = self._recorded is None, span.identity
-        self.cut_short += bool(verdicts & FOR_MEMORY) and self._is_first_life
-        self._is_first_life = True
+        self.cut_short += bool(verdicts & FOR_MEMORY) and self._is_the_recorded
+        self._is_the_recorded = True
+        self._doubt()
         if self._is_down:
             self._assumed.restart(span.last_mb or 0.0)
             return
@@ -190,6 +193,11 @@ class _Trial:
             self._put(span, span.lowest_mb, found)
         elif not is_first:
             self._record = replace(self._record, identity=None)
+
+    def _doubt(self) -> None:
+        """Begin a trial anew: nobody has seen that the process was well all the time."""
+        if quarantine := self._record.quarantine:
+            self._record = replace(self._record, quarantine=replace(quarantine, well_since_s=None))
 
     def _looks(self, span: Span) -> Iterator[float | None]:
         """Yield the samples that a span is put to the policy as."""
@@ -231,7 +239,7 @@ class _Trial:
         if action == "await":  # a real end: the recorded process has followed
             return False
         self._is_down = action == "stop"
-        self._is_first_life = False
+        self._is_the_recorded = False
         self._assumed.restart(span.last_mb or 0.0)
         self._begin(self._at_s)
         return True

@@ -112,6 +112,20 @@ def test_many_restarts_are_a_quarantine_and_a_probe_ends_it() -> None:
     assert outcome.restarts == 4, "the fifth is the quarantine; a probe that fails is one more, not a restart"
 
 
+def test_a_trial_is_not_won_while_nobody_looks() -> None:
+    """Seen to be well for a minute, an hour of nothing, and over its limit soon after: that is a trial that failed."""
+
+    def runaway(at_h: float) -> float:
+        return 100 + 100 * at_h * 360
+
+    first = spans_of(runaway, 0.1)
+    well = spans_of(lambda _: 100, 0.017, pid=200, from_h=1)
+    absent = replace(well[-1], identity=None, highest_mb=None, held_mb=None, lowest_mb=None, last_mb=None)
+    again = spans_of(lambda at_h: runaway(max(0.0, at_h - 0.01)), 0.015, pid=201, from_h=2)
+    outcome = tried([*first, *well, absent, *again], 150)
+    assert (outcome.restarts, outcome.quarantines) == (4, 1)
+
+
 def test_a_forecast_is_met_by_a_planned_restart() -> None:
     """With a lead of ten minutes, a leak of 100 MB an hour never comes to its limit."""
     outcome = replay(spans_of(leak, 3), Limits(warning_mb=290, limit_mb=300), START_MB)
