@@ -27,6 +27,7 @@ from watchers.measure import FAULTS, PATIENCE_S, middle
 from watchers.monit import Monit
 from watchers.ours import Ours
 from watchers.pm2 import Pm2
+from watchers.stage import adopt
 from watchers.superlance import Superlance
 from watchers.supervisord import Supervisord
 from watchers.table import Figure, Row, lines
@@ -53,6 +54,7 @@ HEADS = (
 
 def main(options: argparse.Namespace) -> None:
     """Measure and print the table."""
+    adopt()
     watchers = [each for each in everyone(options.peers, options.pace) if not options.only or each.name in options.only]
     print(f"Python {platform.python_version()}, Linux {platform.release()}, {os.cpu_count()} cores", end="")
     print(f", load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d')}")

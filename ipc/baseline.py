@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ipc.settings import WatchdogSettings
 
 #: RSS in MB of a process that is ready and has done next to nothing, as `sentimentagent status` shows it 40 s after a
 #: start on sample data (Linux, Python 3.11, the embedded model): rounded up. Another SENTIMENT_MODEL holds another sum.
-BASELINE_MB: Final = {"collector": 32, "analyzer": 520, "api": 47, "watchdog": 31}
+BASELINE_MB: Final[Mapping[str, int]] = {"collector": 32, "analyzer": 520, "api": 47, "watchdog": 31}
 
 #: What a warning level, and what a limit below the baseline leads to.
 _EFFECTS: Final = ("health would warn for ever", "it would be restarted again and again")
@@ -37,18 +37,17 @@ def budget_mb(settings: WatchdogSettings) -> float:
     return min(limits_mb, settings.family_memory_mb or limits_mb)
 
 
-def low_thresholds(settings: WatchdogSettings) -> Iterator[str]:
-    """Yield a sentence for each threshold that is below what a process under it holds anyway."""
+def low_thresholds(
+    settings: WatchdogSettings, held_mb: Mapping[str, int] = BASELINE_MB, when: str = "right after its start"
+) -> Iterator[str]:
+    """Yield a sentence for each threshold that is below what a process under it holds anyway, and ``when``."""
     together_mb = sum(BASELINE_MB.values())
-    if 0 < settings.family_memory_mb < together_mb:
+    if held_mb is BASELINE_MB and 0 < settings.family_memory_mb < together_mb:
         yield (
             f"FAMILY_MEMORY_MB={settings.family_memory_mb:g} is below the {together_mb} MB that all processes hold"
             " right after their start: one of them would be restarted again and again"
         )
-    for process, baseline_mb in BASELINE_MB.items():
+    for process, baseline_mb in held_mb.items():
         for (name, threshold_mb), effect in zip(thresholds_mb(process, settings).items(), _EFFECTS, strict=True):
             if threshold_mb < baseline_mb:
-                yield (
-                    f"{name}={threshold_mb:g} is below the {baseline_mb} MB that {process} holds right after its start:"
-                    f" {effect}"
-                )
+                yield f"{name}={threshold_mb:g} is below the {baseline_mb} MB that {process} holds {when}: {effect}"

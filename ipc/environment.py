@@ -58,6 +58,7 @@ _OUR_PREFIXES: Final = (
     "RESTART_",
     "QUARANTINE_",
     "INCIDENT_",
+    "HISTORY_",
     "FORECAST_",
     "FAMILY_",
     "SMTP_",

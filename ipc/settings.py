@@ -224,6 +224,8 @@ class WatchdogSettings(Group, frozen=True):
     incident_snapshot_s: Seconds = 2.0
     #: How long an incident's folder is kept.
     incident_keep_days: Count = 30
+    #: How many days of samples are kept for trying other thresholds; some 3.6 MB a day, 64 MB at most.
+    history_keep_days: Count = 14
 
 
 class MailSettings(Group, frozen=True):

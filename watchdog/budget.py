@@ -1,8 +1,6 @@
-"""The family's budget: what all processes may hold together, and whose restart costs the user least. Pure.
+"""The family's budget: the one process that is to give way for it is restarted, as for its own limit. Pure.
 
-A restart gives back what a process holds beyond its own baseline. Of those whose restart alone would be
-enough the first in :data:`COST` is taken: the collector keeps everything on disk, the analyzer loads its
-model again, and the API is what the user sees. Where none is enough, whoever gives back most, the API last.
+Who that is: :mod:`watchdog.victim`.
 """
 
 from __future__ import annotations
@@ -11,52 +9,27 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from ipc.baseline import BASELINE_MB
 from watchdog import planned, strikes
 from watchdog.records import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from watchdog.records import Limits, Record, Sample
-    from watchdog.watched import Watched
 
-#: Cheapest first. The watchdog is nobody's victim: it would end the restarts of the others with itself.
-COST: Final = ("collector", "analyzer", "api")
-#: Less than this given back is not worth a restart. Chosen, not measured.
-_LEAST_MB: Final = 20.0
 _OK: Final = Verdict(name="ok", reason="")
-
-
-def assign(watched: Collection[Watched], budget_mb: float) -> None:
-    """Tell the one process that is to give way by how much the family is over its budget; 0 is no budget."""
-    held_mb = {each.name: each.memory_mb for each in watched if each.memory_mb is not None}
-    excess_mb = sum(held_mb.values()) - budget_mb
-    chosen = victim(held_mb, excess_mb) if budget_mb and excess_mb > 0 else None
-    for each in watched:
-        each.family_excess_mb = excess_mb if each.name == chosen else None
-
-
-def victim(held_mb: Mapping[str, float], excess_mb: float) -> str | None:
-    """Return whose restart is the cheapest way to give ``excess_mb`` back; None where no restart gives anything."""
-    gains = {name: held_mb[name] - BASELINE_MB[name] for name in COST if name in held_mb}
-    worth = [name for name, gain_mb in gains.items() if gain_mb >= _LEAST_MB]
-    enough = [name for name in worth if gains[name] >= excess_mb]
-    if enough:
-        return enough[0]
-    return max(worth, key=lambda name: (name != "api", gains[name]), default=None)
 
 
 def judge(record: Record, sample: Sample, limits: Limits) -> tuple[Verdict, Record]:
     """Restart the process that is to give way, after as many samples as for its own limit."""
     is_over = sample.family_excess_mb is not None and sample.rss_mb is not None
-    record = replace(record, family_strikes=strikes.marked(record.family_strikes, limits, is_over=is_over))
+    record = replace(
+        record, family_strikes=strikes.marked(record.family_strikes, limits.strike_samples, is_over=is_over)
+    )
     if sample.family_excess_mb is None or sample.rss_mb is None:
         return _OK, record
     reason = (
         f"the family is {sample.family_excess_mb:.0f} MB over its budget, and this one, with {sample.rss_mb:.0f} MB,"
     )
-    if not strikes.are_enough(record.family_strikes, limits):
+    if not strikes.are_enough(record.family_strikes, limits.strikes):
         reason = f"{reason} is to give way, strike {sum(record.family_strikes)} of {limits.strikes}"
         return Verdict(name="strike", cause="family", reason=reason), record
     if (waits_s := planned.wait_s(record, sample, limits)) > 0:

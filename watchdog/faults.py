@@ -24,7 +24,7 @@ _OK: Final = Verdict(name="ok", reason="")
 def _memory(record: Record, sample: Sample, limits: Limits) -> Judged:
     """Over the limit in so many of the last samples."""
     is_over = sample.rss_mb is not None and sample.rss_mb > limits.limit_mb
-    record = replace(record, strikes=strikes.marked(record.strikes, limits, is_over=is_over))
+    record = replace(record, strikes=strikes.marked(record.strikes, limits.strike_samples, is_over=is_over))
     if sample.rss_mb is None:
         return Verdict(name="ok", reason=_well(sample, limits)), record
     if sample.rss_mb <= limits.warning_mb:
@@ -37,7 +37,7 @@ def _memory(record: Record, sample: Sample, limits: Limits) -> Judged:
         reason = f"memory {sample.rss_mb:.0f} MB over {limits.hard_mb:.0f} MB, near the ceiling"
         return _restart("memory", reason, limits.hung_stop_s), record
     reason = f"memory {sample.rss_mb:.0f} MB over {limits.limit_mb:.0f} MB"
-    if not strikes.are_enough(record.strikes, limits):
+    if not strikes.are_enough(record.strikes, limits.strikes):
         reason = f"{reason}, strike {sum(record.strikes)} of {limits.strikes}"
         return Verdict(name="strike", reason=reason, cause="memory"), record
     return replace(_restart("memory", reason, limits.stop_s), drain_s=limits.drain_s), record

@@ -19,9 +19,10 @@ from ipc import life, logs
 from ipc.channel import Connection, Door
 from ipc.errors import SentimentAgentError
 from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, StatusReport
-from watchdog import asking, budget, family, shadow, turns
+from watchdog import asking, family, shadow, turns, victim
 from watchdog.alerts import Alerts
 from watchdog.busy import Busy
+from watchdog.chronicle import Chronicle
 from watchdog.clock import Clock
 from watchdog.commands import commands_of
 from watchdog.control import Control
@@ -81,6 +82,7 @@ class Watchdog:
         self._registry = Registry(self._now_s)
         self._recorder = Recorder(settings)
         self._decisions = Decisions(settings.folders.state / "decisions.ndjson")
+        self._chronicle = Chronicle(settings.folders.state / "samples", settings.watchdog.history_keep_days)
         self._rounds = Rounds(everybody, self._registry, self._clock, self._act, self._note)
         supervisor = Supervisor.of_environment(os.environ)
         self._looker = Looker(supervisor, self._registry, everybody, self._rounds.hurry)
@@ -143,6 +145,7 @@ class Watchdog:
             self._journal.is_ending |= kind is None
             await self._journal.save()
             await self._recorder.flush()
+            await self._chronicle.close()
             for each in self._watched.values():
                 each.detach()
         finally:
@@ -157,6 +160,7 @@ class Watchdog:
             self._begin(self._alerts.run(), "alerts")
             self._begin(self._measure_families(), "families")
             self._begin(self._recorder.upkeep(), "recorder")
+            self._begin(self._chronicle.upkeep(), "long history")
             self._begin(self._followup.run(), "follow-up")
             self._begin(self._data.run(), "data")
             self._begin(self._tell_warnings(), "warnings")
@@ -209,7 +213,7 @@ class Watchdog:
 
     async def _make_round(self, look_every_s: float) -> None:
         everybody = self._watched.values()
-        budget.assign(everybody, self._settings.watchdog.family_memory_mb)
+        victim.assign(everybody, self._settings.watchdog.family_memory_mb)
         turns.assign(everybody)
         has_looked = await self._rounds.make(self._looker, look_every_s)
         self._made_at_s = time.monotonic()
@@ -251,6 +255,7 @@ class Watchdog:
 
     def _note(self, each: Watched, heard: Heard | None, at_s: float) -> None:
         self._recorder.note(each, heard, at_s)
+        self._chronicle.note(each, heard, at_s)
         self._decisions.note(each)
 
     def _act(self, each: Watched, verdict: Verdict, old_pid: int) -> None:

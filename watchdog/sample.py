@@ -66,6 +66,7 @@ class Process:
     def __init__(self, pid: int, pidfd: int, stat_fd: int, stat: Stat, on_death: Callable[[], None]) -> None:
         self.identity: Identity = (pid, stat.start_ticks)
         self.cpu_percent: float | None = None
+        self._highest_mb = stat.rss_mb
         self.died = asyncio.Event()
         #: When the death was noticed, in monotonic seconds.
         self.died_at_s: float | None = None
@@ -114,11 +115,17 @@ class Process:
         """Return what the kernel says now; None once it has ended, or where it can't be read."""
         if self.died.is_set() or (stat := _read(self._stat_fd)) is None:
             return None
+        self._highest_mb = max(self._highest_mb, stat.rss_mb)
         now_s = time.monotonic()
         if (passed_s := now_s - self._cpu_read_at_s) >= _CPU_EVERY_S:
             self.cpu_percent = 100 * (stat.cpu_s - self._cpu_s) / passed_s
             self._cpu_s, self._cpu_read_at_s = stat.cpu_s, now_s
         return stat
+
+    def take_highest_mb(self) -> float:
+        """Return the highest memory that was read since the last call, and begin anew."""
+        highest_mb, self._highest_mb = self._highest_mb, 0.0
+        return highest_mb
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to exactly this process; to nobody when it has ended."""

@@ -6,26 +6,21 @@ ones above it: a process that hovers around its limit is over it. What could not
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from watchdog.records import Limits
-
 #: Whether the last samples were over the limit, newest last; empty when none of them was.
 Marks = tuple[bool, ...]
 
 
-def marked(marks: Marks, limits: Limits, *, is_over: bool) -> Marks:
-    """Return the marks with one more sample; those older than ``strike_samples`` are forgotten."""
-    marks = (*marks, is_over)[-limits.strike_samples :]
+def marked(marks: Marks, samples: int, *, is_over: bool) -> Marks:
+    """Return the marks with one more sample; all but the last ``samples`` are forgotten."""
+    marks = (*marks, is_over)[-samples:]
     return marks if any(marks) else ()
 
 
-def are_enough(marks: Marks, limits: Limits) -> bool:
+def are_enough(marks: Marks, strikes: int) -> bool:
     """Return whether so many of them were over that something follows."""
-    return sum(marks) >= limits.strikes
+    return sum(marks) >= strikes
 
 
-def is_one_short(marks: Marks, limits: Limits) -> bool:
+def is_one_short(marks: Marks, strikes: int) -> bool:
     """Return whether the last sample was over, and one more like it would be enough."""
-    return bool(marks) and marks[-1] and sum(marks) == limits.strikes - 1
+    return bool(marks) and marks[-1] and sum(marks) == strikes - 1

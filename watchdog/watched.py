@@ -148,7 +148,7 @@ class Watched:
         if self.verdict.name != "strike" or self.is_being_mended:
             return False
         marks = self.record.family_strikes if self.verdict.cause == "family" else self.record.strikes
-        return strikes.is_one_short(marks, self.limits)
+        return strikes.is_one_short(marks, self.limits.strikes)
 
     @property
     def is_urgent(self) -> bool:

@@ -128,11 +128,11 @@ def test_supervisord_alone_has_the_victims_and_nothing_else(stage: Stage) -> Non
     assert launch.environ["WATCHDOG_HANG_AFTER_S"] == "3"
 
 
-def test_monits_file_is_private_and_its_three_tries_make_the_silence(stage: Stage, peers: Path) -> None:
+def test_monits_file_is_private_and_has_the_limit_and_the_silence(stage: Stage, peers: Path) -> None:
     """It refuses a control file that others may read."""
     control = Path(Monit(peers).launch(stage).command[-1])
     assert control.stat().st_mode & 0o777 == 0o600
-    assert "port 4102 protocol http with timeout 1 seconds then restart" in control.read_text()
+    assert "port 4102 protocol http with timeout 3 seconds then restart" in control.read_text()
     assert "total memory > 200 MB" in control.read_text()
     assert (stage.folder / "run" / "start-api").stat().st_mode & 0o100
     assert "victim.py api" in (stage.folder / "run" / "start-api").read_text()

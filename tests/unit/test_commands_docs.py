@@ -12,6 +12,7 @@ import pytest
 from ipc.command import main
 from ipc.environment import load
 from watchdog import doctor_command
+from watchdog.watchdog_command import watchdog
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "commands.md").read_text()
@@ -34,6 +35,15 @@ def test_every_option_is_told_of(name: str) -> None:
     section = TEXT.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
     options = [option for parameter in command.params for option in parameter.opts]
     assert [option for option in options if option.startswith("--") and option not in section] == []
+
+
+@pytest.mark.parametrize("name", ["replay", "advise"])
+def test_every_option_of_the_watchdogs_commands_is_told_of(name: str) -> None:
+    """They share a section."""
+    section = TEXT.partition("\n## watchdog\n")[2].partition("\n## ")[0]
+    assert f"$ sentimentagent watchdog {name}" in section
+    options = [option for parameter in watchdog.commands[name].params for option in parameter.opts]
+    assert [option for option in options if option not in section] == []
 
 
 def test_every_check_of_the_doctor_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from ipc.environment import load
 from ipc.errors import SettingsError
 from ipc.messages import Beat
-from watchdog import budget
+from watchdog import victim
 from watchdog.policy import judge, settled
 from watchdog.records import Limits, Record, Sample
 from watchdog.sample import Stat
@@ -32,7 +32,7 @@ LIMITS = Limits(warning_mb=1000, limit_mb=1300, restart_settle_s=3600)
 )
 def test_the_victim_costs_the_user_least(held_mb: dict[str, float], excess_mb: float, chosen: str | None) -> None:
     """The table: enough first, then most, the API last, and nobody where a restart would give nothing back."""
-    assert budget.victim(held_mb, excess_mb) == chosen
+    assert victim.victim(held_mb, excess_mb) == chosen
 
 
 def test_the_excess_is_told_to_the_victim_alone() -> None:
@@ -40,11 +40,11 @@ def test_the_excess_is_told_to_the_victim_alone() -> None:
     family = [Watched(name, LIMITS, Path("control.sock")) for name in ("collector", "analyzer", "api")]
     for each, rss_mb in zip(family, (300.0, 900.0), strict=False):
         each.stat = Stat(run_state="S", parent=1, cpu_s=0, start_ticks=1, rss_mb=rss_mb)
-    budget.assign(family, 1100)
+    victim.assign(family, 1100)
     assert [each.family_excess_mb for each in family] == [100, None, None]
-    budget.assign(family, 1200)
+    victim.assign(family, 1200)
     assert [each.family_excess_mb for each in family] == [None, None, None]
-    budget.assign(family, 0)
+    victim.assign(family, 0)
     assert [each.family_excess_mb for each in family] == [None, None, None]
 
 
