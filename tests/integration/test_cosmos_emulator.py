@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,10 +104,8 @@ async def test_the_emulator_differs_from_the_fake_only_where_it_is_known_to_be_w
     """Every answer is the same, save those that are listed, each with what the emulator says in its place."""
     if why := second.missing():
         pytest.skip(f"no second opinion: {why}")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    async with second.emulator(port) as url, FakeCosmos() as cosmos:
-        theirs, ours = await asyncio.gather(_opinions(url, second.KEY), _opinions(cosmos.url, cosmos.key))
+    async with FakeCosmos() as cosmos:
+        with second.emulator() as url:
+            theirs, ours = await asyncio.gather(_opinions(url, second.KEY), _opinions(cosmos.url, cosmos.key))
     different = {name: theirs[name] for name in PROBES if theirs[name] != ours[name]}
     assert different == second.KNOWN_FAULTS
