@@ -1,6 +1,7 @@
 """The page at ``/``: health, the last 24 hours by subreddit, the newest posts. Made here, works without any script.
 
-Everything that came from Reddit is escaped, cut to a length, and isolated from the direction of its surroundings.
+Everything that came from Reddit is escaped, cut to a length, and isolated from the direction of its surroundings. With
+the store away, what was shown last is shown again under a notice that says how old it is.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import time
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp import web
 
@@ -39,12 +40,21 @@ _HEADERS: Final = {
 _KEEP_STATIC: Final = {"Cache-Control": "public, max-age=300"}
 
 
+class _Shown(NamedTuple):
+    """What the store said, as HTML; monotonic."""
+
+    body: Html
+    source: str | None
+    at_s: float
+
+
 class PageRoutes:
     """GET / and the files that it needs."""
 
     def __init__(self, store: Reading, health: HealthRoutes) -> None:
         self._store = store
         self._health = health
+        self._last: _Shown | None = None
         self._files = {name: (_STATIC / name).read_bytes() for name in _TYPES}
 
     def routes(self) -> list[web.RouteDef]:
@@ -60,11 +70,20 @@ class PageRoutes:
     async def _page(self, _request: web.Request) -> web.Response:
         health = await self._health.health()
         try:
-            body = await self._data() if health.database.connected else parts.AWAY
+            if health.database.connected:
+                self._last = _Shown(await self._data(), health.source, time.monotonic())
+                return _answer(health, self._last.body, self._last.source, HTTPStatus.OK)
         except StoreUnavailable:  # it went away in this very moment
-            body = parts.AWAY
-        status = HTTPStatus.SERVICE_UNAVAILABLE if body is parts.AWAY else HTTPStatus.OK
-        return _answer(health, parts.page(health, body), status)
+            pass
+        return self._again(health)
+
+    def _again(self, health: Health) -> web.Response:
+        """Show what was shown last, and that the store is away."""
+        if self._last is None:
+            return _answer(health, parts.AWAY, None, HTTPStatus.SERVICE_UNAVAILABLE)
+        notice = parts.stale(time.monotonic() - self._last.at_s)
+        body = fill("{notice}{body}", notice=notice, body=self._last.body)
+        return _answer(health, body, self._last.source, HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _data(self) -> Html:
         """Return what the store says, as HTML."""
@@ -78,8 +97,9 @@ class PageRoutes:
         return fill("{table}{posts}", table=parts.table(everything, each), posts=parts.posts(newest, now_utc))
 
 
-def _answer(health: Health, page: Html, status: HTTPStatus) -> web.Response:
+def _answer(health: Health, body: Html, source: str | None, status: HTTPStatus) -> web.Response:
+    page = parts.page(health, body, source)
     response = web.Response(status=status, text=page, content_type="text/html", headers=_HEADERS)
-    if health.source:
-        response.headers[SOURCE_HEADER] = health.source
+    if source:
+        response.headers[SOURCE_HEADER] = source
     return response

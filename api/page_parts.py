@@ -97,6 +97,9 @@ AWAY: Final = Html(
     '<section class="away"><h2>The store does not answer</h2>\n'
     "<p>There is nothing to show until it does; this page looks again by itself.</p></section>"
 )
+_STALE: Final = """<section class="away"><h2>The store does not answer</h2>
+<p>What follows is what it said last, {ago}. This page looks again by itself.</p></section>
+"""
 _BANNER: Final = Html(
     '<p class="banner" role="note"><strong>Sample data.</strong> These posts were written for a first look at the'
     " program; they are not from Reddit and say nothing about anybody&#8217;s opinion.</p>"
@@ -110,17 +113,22 @@ _DASH: Final = "\N{EN DASH}"
 _MINUS: Final = "\N{MINUS SIGN}"
 
 
-def page(health: Health, body: Html) -> Html:
-    """Return the whole page."""
+def page(health: Health, body: Html, source: str | None) -> Html:
+    """Return the whole page; ``source`` is where the data in ``body`` comes from."""
     return fill(
         _PAGE,
         title=f"SentimentAgent: {health.status}",
-        banner=_banner(health.source),
+        banner=_banner(source),
         health=_health(health),
         body=body,
         version=health.version + (f", commit {health.commit[:10]}" if health.commit else ""),
         now=_clock(health.timestamp),
     )
+
+
+def stale(age_s: float) -> Html:
+    """Return the notice over what is no longer fresh."""
+    return fill(_STALE, ago=_ago(age_s))
 
 
 def _banner(source: str | None) -> Html:

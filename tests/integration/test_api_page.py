@@ -118,6 +118,26 @@ async def test_without_a_store_the_page_says_so(short_path: Path) -> None:
     assert not shown.of("table")
 
 
+async def test_with_the_store_away_the_page_shows_what_it_showed_last(short_path: Path) -> None:
+    """503 and a notice with the age; posts, table and the banner on sample data stay, figures of health do not."""
+    async with running_api(short_path) as api:
+        now = int(time.time())
+        await api.store(scored(item("t3_last", title="Seen last", created_utc=now - 60, source="sample")))
+        before = await page(api)
+        path = api.settings.folders.store
+        path.rename(away := path.with_name("away.db"))
+        shown = await page(api, status=503)
+        assert "The store does not answer" in shown.text
+        assert "0 seconds ago" in shown.text
+        for text in (before.text, shown.text):
+            assert "Seen last" in text
+            assert "Sample data." in text
+        assert "not measured" in shown.text
+        away.rename(path)
+        again = await page(api)
+    assert "does not answer" not in again.text.replace("The watchdog does not answer", "")
+
+
 async def test_an_empty_store_shows_no_zeros(short_path: Path) -> None:
     """What has not been collected yet is told in words."""
     async with running_api(short_path) as api:
