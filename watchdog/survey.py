@@ -171,6 +171,9 @@ def _health(settings: Settings, rows: list[Row], answer_s: float, unasked: list[
 def _fresh(settings: Settings, told: Health | None, answer_s: float, unasked: list[str]) -> list[Fresh] | None:
     if told is None or settings.collector.effective_source == "archive":  # an archive's items are old by nature
         return None
+    if told.database.connected is False:  # the API would answer from memory
+        unasked.append("how new the items are: the store does not answer")
+        return None
     failing = {each.subreddit.lower(): each.cause for each in told.application.failing_subreddits or ()}
     until_s = time.monotonic() + answer_s
     try:

@@ -85,6 +85,18 @@ async def test_the_api_of_another_copy_is_not_taken_for_ours(api: RunningApi, wa
     assert any("another copy" in each for each in found.unasked)
 
 
+async def test_with_the_store_away_nobody_says_how_new_its_items_are(api: RunningApi) -> None:
+    """What the API remembers of them is no answer about now."""
+    assert (await made(api)).fresh is not None
+    path = api.settings.folders.store
+    path.rename(path.with_name("away.db"))
+    found = await made(api)
+    assert found.fresh is None
+    assert "how new the items are: the store does not answer" in found.unasked
+    assert found.health is not None
+    assert found.health.status == "unhealthy"
+
+
 async def test_an_archive_has_no_freshness(api: RunningApi) -> None:
     """Its items are years old, and that is no trouble."""
     assert (await made(api, ARCHIVE_PATH="/data/posts.ndjson")).fresh is None

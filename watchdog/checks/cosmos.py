@@ -66,7 +66,7 @@ def judge(store: StoreSettings, status: int) -> Finding:
     """Say what the status of the answer means."""
     where = address(store)
     if status == HTTPStatus.OK:
-        return _CLAIM.ok(f"{where} takes the key; the database {store.cosmos_database} has its items")
+        return _CLAIM.ok(f"{where} takes the key, and has the container {ITEMS} in {store.cosmos_database}")
     if status == HTTPStatus.UNAUTHORIZED and not store.cosmos_key:
         return _CLAIM.not_checked(f"{where} answers; signing in by Entra ID was not tried", _TRY)
     words, mend = _REFUSALS.get(status, ("answers as no Cosmos DB account does", _ACCOUNT))
