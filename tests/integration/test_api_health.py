@@ -188,7 +188,10 @@ async def test_old_data_and_failed_collections_degrade(api: RunningApi) -> None:
     await api.store(
         scored(item(created_utc=int(now) - 9000, collected_utc=int(now) - 7200, source="sample")),
         set_aside=(set_aside(),),
-        cycles=(*(cycle(f"c{n}", finished_utc=now - n, failed=True) for n in range(4)), cycle("ok", finished_utc=now - 0.5)),
+        cycles=(
+            *(cycle(f"c{n}", finished_utc=now - n, failed=True) for n in range(4)),
+            cycle("ok", finished_utc=now - 0.5),
+        ),
     )
     health = await api.get("/health")
     assert health["status"] == "degraded"
