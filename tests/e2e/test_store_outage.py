@@ -134,6 +134,7 @@ def test_a_database_that_is_away_costs_nothing_but_time(
         _settle(system)
         wait_until(lambda: len(box.letters) == 2, 60, system, "two mails: it begins, it is over")
     _count(system)
+    _ask_commands(system, is_file=not settings)
     began, over = (" ".join(str(letter["Subject"]).split()) for letter in box.letters)
     assert "The database does not answer" in began
     assert "Over after" in over
@@ -179,6 +180,18 @@ def _count(system: System) -> None:
     verified = system.run("sentimentagent", "store", "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert system.get(STATS)[1]["statistics"]["total"] == ITEMS
+
+
+def _ask_commands(system: System, *, is_file: bool) -> None:
+    """See that the doctor finds the store, and that no drill locks a file in which nothing is kept."""
+    findings = json.loads(system.run("sentimentagent", "doctor", "--json").stdout)["checks"]
+    (store,) = [each for each in findings if each["name"] == "database.store"]
+    assert store["result"] == "ok", store
+    assert ("sentiment.db" in store["found"]) is is_file
+    for name in () if is_file else ("database", "disk"):
+        refused = system.run("sentimentagent", "drill", name, "--yes")
+        assert refused.returncode == 2
+        assert "the items are in Cosmos DB" in refused.stdout
 
 
 async def _everything(system: System) -> tuple[list[Kept], list[Hour]]:
