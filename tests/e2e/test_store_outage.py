@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
-import os
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ import pytest
 from harness.cosmos_service import cosmos_service
 from harness.mailbox import Mailbox, mail_settings, serving
 from harness.system import System, wait_until
+from harness.wal_locks import wal_locked
 
 from agent.sources import sample
 from agent.store.choose import open_reader
@@ -37,8 +36,6 @@ BEFORE: Final = 300
 AWAY_S: Final = 20.0
 #: Health is well again so long after the database is.
 RECOVERED_S: Final = 5.0
-#: Where SQLite's locks lie in the file of its write-ahead log's index, one byte each (sqlite.org/walformat.html, 2.2).
-WAL_LOCKS_BEGIN, WAL_LOCKS = 120, 8
 
 STATS: Final = "/api/v1/sentiment/stats?hours=168"
 
@@ -87,26 +84,8 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
         yield service.settings, off
 
 
-@contextmanager
-def _locked(system: System) -> Iterator[None]:
-    """Hold every lock of the write-ahead log: with them, another program shuts out readers and writer alike."""
-    file = os.open(system.home / "state" / "sentiment.db-shm", os.O_RDWR | os.O_CLOEXEC)
-    try:
-        until_s = time.monotonic() + 5
-        while not _takes(file):
-            assert time.monotonic() < until_s, "the database is in use all the time"
-            time.sleep(0.002)
-        yield
-    finally:
-        os.close(file)
-
-
-def _takes(file: int) -> bool:
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, WAL_LOCKS, WAL_LOCKS_BEGIN)
-    except BlockingIOError:
-        return False
-    return True
+def _locked(system: System) -> AbstractContextManager[None]:
+    return wal_locked(system.home / "state" / "sentiment.db")
 
 
 def test_a_database_that_is_away_costs_nothing_but_time(

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import time
-from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes.processes import FakeWatchdog, process_report, status_report
 from fakes.running_api import RunningApi, running_api
 from fakes.stored import cycle, item, scored, set_aside
+from harness.wal_locks import wal_locked
 
 from ipc.messages import PROCESSES, Incident
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 
@@ -213,7 +212,8 @@ async def test_a_locked_database_is_told_in_time(short_path: Path) -> None:
     """Somebody else holds the file: health says so within its bound, and recovers."""
     async with running_api(short_path, DB_RETRY_BASE_DELAY="0.05") as api:
         await api.store(scored(item(created_utc=int(time.time()))))
-        with _exclusive(api.settings.folders.store):
+        await api.get("/health")  # whoever looks first opens the file
+        with wal_locked(api.settings.folders.store):
             began_s = time.monotonic()
             health = await api.get("/health", status=503)
             assert time.monotonic() - began_s < 3
@@ -224,11 +224,3 @@ async def test_a_locked_database_is_told_in_time(short_path: Path) -> None:
 async def _listen_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.read()
     writer.close()
-
-
-@contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
-        holder.execute("PRAGMA locking_mode = EXCLUSIVE")
-        holder.execute("BEGIN EXCLUSIVE")
-        yield
