@@ -167,9 +167,17 @@ class SqliteConnection:
             raise
 
     def _current(self) -> sqlite3.Connection:
-        """Return a connection to the file that is at the path now: one that was moved away must not go on answering."""
-        if self._connection is None or self._file != self._identity():
+        """Return a connection to the file that is at the path now: one that was moved away must not go on answering.
+
+        Nor is another one made in its place: what was stored there would be lost when the first one is put back.
+        """
+        found = self._identity()
+        if self._connection is None or self._file != found:
             self._close()
+            if self._file is not None and found is None:
+                raise StoreUnavailable(
+                    f"there is no database {self._path} any more: put it back; a restart makes an empty one"
+                )
             self._connection = self._connect(self._path)
             self._file = self._identity()
         return self._connection

@@ -202,6 +202,23 @@ async def test_a_folder_that_is_not_there_is_told(path: Path) -> None:
         assert await writer.write([scored()], [], []) == 1
 
 
+async def test_a_file_that_is_moved_away_is_told_and_none_is_made_in_its_place(path: Path) -> None:
+    """Else what is acknowledged meanwhile would be lost when it is put back; put back, it is taken up at once."""
+    away = path.with_name("away")
+    async with SqliteWriter(path, SETTINGS) as writer, SqliteReader(path, SETTINGS) as reader:
+        await writer.write([scored()], [], [])
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).rename(away.with_name(away.name + suffix))
+        for _ in range(2):
+            with _told_within(0.5), pytest.raises(StoreUnavailable, match="put it back"):
+                await writer.write([scored(item("t3_b"))], [], [])
+        assert not path.exists()
+        for suffix in ("", "-wal", "-shm"):
+            away.with_name(away.name + suffix).rename(path.with_name(path.name + suffix))
+        assert await writer.write([scored(item("t3_b"))], [], []) == 1
+        assert (await reader.contents()).items == 2
+
+
 async def test_a_header_that_is_no_database_is_a_wrong_setting(path: Path) -> None:
     """Whose it was can't be said any more: it is left alone, and both ways out are named."""
     async with SqliteWriter(path, SETTINGS) as writer:
