@@ -79,7 +79,11 @@ class DataWatch:
     def resume(self) -> None:
         """Take up what the last life of the watchdog left open."""
         for incident in self._journal.incidents.opened(OWNER):
-            self._kinds[incident.kind].resume(incident.subjects)
+            # One of a former version has no subjects, or a kind that nobody sees any more.
+            if kind := self._kinds.get(incident.kind):
+                kind.resume(incident.subjects or ("",))
+            else:
+                self._journal.incidents.close(OWNER, incident.kind)
 
     async def run(self) -> None:
         """Look for ever."""

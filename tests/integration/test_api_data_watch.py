@@ -47,6 +47,19 @@ async def test_a_store_that_is_away_is_told_and_nobody_is_called_silent_meanwhil
     assert troubles[0].severity == "critical"
 
 
+async def test_a_store_that_can_not_be_read_is_told_and_so_is_that_it_can_again(short_path: Path) -> None:
+    """Something else lies in its place: that is a database that is not connected, with its words."""
+    async with running_api(short_path, **REDDIT) as api:
+        api.settings.folders.store.write_bytes(b"not a database, whatever its name is" * 100)
+        (trouble,) = await seen(api)
+        assert (trouble.kind, trouble.severity) == ("database", "critical")
+        assert "not an SQLite database" in trouble.reason
+        assert api.pulse.beat(0.0).looked_for == ("database",)
+        api.settings.folders.store.unlink()
+        await api.store(scored(item("t3_a", created_utc=int(time.time()) - 60)))
+        assert await seen(api) == ()
+
+
 async def test_old_data_is_told_with_its_cause(short_path: Path) -> None:
     """Refused by Reddit, quiet, or stalled: an operator does something else for each."""
     now = time.time()

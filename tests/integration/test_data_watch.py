@@ -143,6 +143,22 @@ async def test_a_restart_of_the_watchdog_tells_nothing_twice_and_forgets_nothing
     assert len(box.letters) == 2
 
 
+async def test_incidents_of_a_former_version_are_taken_up_or_closed(tmp_path: Path) -> None:
+    """Without subjects they end like all others; a kind that nobody sees any more would never."""
+    box = Mailbox()
+    with serving(box) as port:
+        async with living(tmp_path, port) as scene:
+            for kind in ("source", "phase_of_the_moon"):
+                incident = scene.journal.incidents.open(OWNER, kind, "told long ago")
+                scene.journal.incidents.untold.discard(incident.id)
+            await scene.journal.save()
+        async with living(tmp_path, port) as scene:
+            assert scene.open_kinds() == ["source"]
+            await scene.pass_by(40, troubles=())
+            assert "Over after" in (await box.letter(1))["Subject"]
+            assert scene.open_kinds() == []
+
+
 async def test_what_goes_on_is_reminded_of_with_its_cause_by_then(tmp_path: Path) -> None:
     """After ALERT_REMINDER_H, once, and with who else has joined meanwhile."""
     box = Mailbox()
