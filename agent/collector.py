@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Self
 import psutil
 
 from agent.outbox import Outbox
+from agent.source_watch import SourceWatch
 from agent.sources.choose import choose
 from agent.store.choose import open_reader
 from agent.sweep import Sweep
@@ -28,7 +29,7 @@ from ipc.channel import Connection, Door
 from ipc.delivery import Carrier, SocketCarrier
 from ipc.errors import SourceUnavailable
 from ipc.life import Pulse, run
-from ipc.messages import AnyMessage, Collect, Cycle, CycleRunning, CycleStarted, Outcome, SubredditFailure, Trouble
+from ipc.messages import AnyMessage, Collect, Cycle, CycleRunning, CycleStarted, Outcome, SubredditFailure
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 _log = logs.log(__name__)
 
-#: Failed cycles are counted over this.
-_HOUR_S: Final = 3600.0
 #: One page is fetched within this, or the collector is stuck: Reddit's slowest page is asyncpraw's pacing
 #: (10 s) and three tries of a request (16 s each).
 PAGE_DEADLINE_S: Final = 120.0
@@ -61,8 +60,7 @@ class Collector:
         self._door = Door(settings.folders.socket("collector"), Collect, self._on_message)
         self._cycle_id: str | None = None
         self._requested = asyncio.Event()
-        self._failed_most = settings.api.failed_collections_warning
-        self._failed_s: list[float] = []
+        self._watch = SourceWatch(pulse, self._source.name, self._interval_s, settings.api.failed_collections_warning)
         self._open = AsyncExitStack()
         pulse.facts["source"] = self._source.name
         pulse.intake.count = self._count
@@ -94,6 +92,7 @@ class Collector:
                 tasks.create_task(self._carrier.run(), name="deliver"),
                 tasks.create_task(self._forward(), name="forward"),
                 tasks.create_task(self._collect(), name="collect"),
+                tasks.create_task(self._watch.run(), name="source watch"),
             ]
             await stop.wait()
             for task in working:
@@ -128,6 +127,7 @@ class Collector:
         started_utc, started_s = time.time(), time.monotonic()
         tally = _Tally()
         streams = self._source.streams()
+        self._watch.began(started_s)
         _log.info("Collection cycle started", cycle_id=cycle_id, source=self._source.name, streams=len(streams))
         for stream in streams:
             await self._read(stream, tally)
@@ -146,7 +146,7 @@ class Collector:
         )
         await self._outbox.put_cycle(cycle)
         self._tell_cycle(cycle, tally, time.monotonic() - started_s)
-        self._tell_troubles(cycle)
+        self._watch.ended(cycle, len(streams), time.monotonic())
 
     async def _read(self, stream: str, tally: _Tally) -> None:
         """Read one stream to its end; whatever is wrong with it is its own failure."""
@@ -239,23 +239,6 @@ class Collector:
             duration_s=round(duration_s, 3),
             memory_delta_mb=cycle.memory_delta_mb,
         )
-
-    def _tell_troubles(self, cycle: Cycle) -> None:
-        """Say which subreddits could not be read and why, and whether cycles fail too often."""
-        self._pulse.see(
-            "source",
-            [
-                Trouble(kind="source", subject=each.subreddit, reason=f"{each.cause}: {each.detail}")
-                for each in cycle.failures
-            ],
-        )
-        now_s = time.monotonic()
-        self._failed_s = [at_s for at_s in self._failed_s if now_s - at_s < _HOUR_S]
-        if cycle.outcome == "failed":
-            self._failed_s.append(now_s)
-        failed, most = len(self._failed_s), self._failed_most
-        words = f"{failed} collections failed in the last hour (warning above {most})"
-        self._pulse.see("collections", [Trouble(kind="collections", reason=words)] if failed > most else [])
 
 
 class _Tally:

@@ -12,9 +12,11 @@ from aiohttp import web
 from api.answers import Answer, moment, named, reply, rounded
 from api.store_check import StoreCheck, check
 from api.verdict import Facts, HealthStatus, Limits, Verdict, judge
-from ipc.messages import PROCESSES, Incident, ProcessReport
+from ipc.messages import PROCESSES, Incident, ProcessReport, StatusReport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agent.records import Collections
     from agent.store.protocol import Reading
     from api.version import Version
@@ -201,9 +203,20 @@ def _notes(facts: Facts) -> list[str]:
     if collections is not None and collections.last_failures:
         failing = ", ".join(f"{each.subreddit} ({each.cause})" for each in collections.last_failures)
         notes.append(f"the last collection could not read {failing}")
+    if report is not None:
+        notes += _troubles(report, is_read=collections is None or not collections.last_failures)
+        notes += report.warnings
     if report is not None and ":" in report.alerts:
         notes.append(f"alerts go {report.alerts}")
     return notes
+
+
+def _troubles(report: StatusReport, *, is_read: bool) -> Iterator[str]:
+    """Yield the open troubles with the data that nothing else in the answer tells of."""
+    kinds = {"silent", "disk", "source"} if is_read else {"silent", "disk"}
+    for each in report.incidents:
+        if each.process == "data" and each.closed_utc is None and each.kind in kinds:
+            yield f"trouble with the data ({each.kind}): {each.reason}"
 
 
 def _application(facts: Facts) -> Application:

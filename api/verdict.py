@@ -51,10 +51,21 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def freshness_minutes(self) -> float | None:
         """How old the newest stored item is, by when it was collected; None when there is none or nobody knows."""
-        contents = self.store.contents
-        if contents is None or contents.newest_collected_utc is None:
-            return None
-        return max(0.0, self.now_utc - contents.newest_collected_utc) / 60
+        return age_minutes(self.store, self.now_utc)
+
+
+def age_minutes(store: StoreCheck, now_utc: float) -> float | None:
+    """Return how old the newest stored item is, by when it was collected; None when there is none or nobody knows."""
+    if store.contents is None or store.contents.newest_collected_utc is None:
+        return None
+    return max(0.0, now_utc - store.contents.newest_collected_utc) / 60
+
+
+def too_old(minutes: float | None, limit_minutes: float) -> str | None:
+    """Return in words that the newest data is too old; None where it is not, or nobody knows."""
+    if minutes is None or minutes <= limit_minutes:
+        return None
+    return f"the newest data is {minutes:.0f} minutes old (warning above {limit_minutes:g})"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -75,9 +86,8 @@ def judge(facts: Facts, limits: Limits) -> Verdict:
 
 def _degrading(facts: Facts, limits: Limits) -> Iterator[str]:
     yield from _memory("api", facts.memory_mb, limits.memory_warning_mb, limits.memory_limit_mb)
-    freshness = facts.freshness_minutes
-    if freshness is not None and freshness > limits.freshness_minutes:
-        yield f"the newest data is {freshness:.0f} minutes old (warning above {limits.freshness_minutes:g})"
+    if old := too_old(facts.freshness_minutes, limits.freshness_minutes):
+        yield old
     collections = facts.store.collections
     if collections is not None and collections.failed_last_hour > limits.failed_collections:
         failed = collections.failed_last_hour

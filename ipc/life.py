@@ -26,7 +26,7 @@ from ipc.control_door import ControlDoor
 from ipc.environment import load
 from ipc.errors import SentimentAgentError, SettingsError, WireError
 from ipc.intake import Intake
-from ipc.messages import MAX_REASON_CHARACTERS, MAX_TROUBLES, Beat, State, Trouble
+from ipc.messages import MAX_REASON_CHARACTERS, MAX_SUBJECT_CHARACTERS, MAX_TROUBLES, Beat, State, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -97,8 +97,8 @@ class Pulse:
             self.waiting_for = before
 
     def see(self, kind: str, troubles: Iterable[Trouble]) -> None:
-        """Say what is wrong of one kind by now; nothing, where nothing is."""
-        self._troubles[kind] = tuple(troubles)
+        """Say what is wrong of one kind by now; nothing, where nothing is. Names and words may be anybody's."""
+        self._troubles[kind] = tuple(_clean(each) for each in itertools.islice(troubles, MAX_TROUBLES))
 
     def beat(self, loop_lag_s: float) -> Beat:
         """Return the beat of this moment."""
@@ -115,17 +115,19 @@ class Pulse:
             unit_due_s=self._unit_due_s - now_s if self._unit else None,
             gauges=dict(self.gauges),
             facts=dict(self.facts),
-            troubles=self._seen(),
+            troubles=tuple(itertools.chain.from_iterable(self._troubles.values())),
+            looked_for=tuple(self._troubles),
         )
 
-    def _seen(self) -> tuple[Trouble, ...] | None:
-        if not self._troubles:
-            return None
-        seen = itertools.chain.from_iterable(self._troubles.values())
-        return tuple(
-            replace(each, reason=logs.harmless(each.reason, MAX_REASON_CHARACTERS))
-            for each in itertools.islice(seen, MAX_TROUBLES)
-        )
+
+def _clean(trouble: Trouble) -> Trouble:
+    """Return it bounded, and on one line."""
+    return replace(
+        trouble,
+        subject=logs.harmless(trouble.subject, MAX_SUBJECT_CHARACTERS),
+        cause=logs.harmless(trouble.cause, MAX_SUBJECT_CHARACTERS),
+        reason=logs.harmless(trouble.reason, MAX_REASON_CHARACTERS),
+    )
 
 
 def run(process: str, build: Callable[[Settings, Pulse], Service]) -> int:

@@ -24,6 +24,8 @@ PROCESSES: Final = ("collector", "analyzer", "api", "watchdog")
 
 State = Literal["starting", "ready", "paused", "draining", "stopped"]
 Outcome = Literal["succeeded", "failed"]
+#: ``critical`` is told at once, ``warning`` with other warnings.
+Severity = Literal["critical", "warning"]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
@@ -130,12 +132,16 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     #: What it is about: a subreddit, a folder; empty for the whole.
     subject: str = ""
+    #: One word where there is one, which says what to do: ``forbidden``, ``rate_limited``, ``stalled``, ``quiet``, ...
+    cause: str = ""
     #: The cause in words, with figures. May hold words of others.
     reason: str
+    severity: Severity = "critical"
 
 
-#: A beat carries no more of them, and none with a longer reason. Chosen, not measured.
-MAX_TROUBLES: Final = 50
+#: A beat carries no more of one kind, and none with a longer subject or reason. Chosen, not measured.
+MAX_TROUBLES: Final = 20
+MAX_SUBJECT_CHARACTERS: Final = 60
 MAX_REASON_CHARACTERS: Final = 300
 
 
@@ -161,8 +167,10 @@ class Beat(Message, frozen=True):
     gauges: dict[str, float] = {}
     #: Facts in words for health: ``source``, ``model``, ...
     facts: dict[str, str] = {}
-    #: What it sees wrong with the data; None as long as it has not looked: that is not the same as none.
-    troubles: tuple[Trouble, ...] | None = None
+    #: What it sees wrong with the data, and the kinds that it can tell of by now: of others it does not know, which
+    #: is not the same as none.
+    troubles: tuple[Trouble, ...] = ()
+    looked_for: tuple[str, ...] = ()
 
 
 class Relieve(Message, frozen=True):
@@ -248,6 +256,9 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     closed_utc: float | None
     reason: str
     action: str
+    #: Of a trouble with the data: what it is about by now.
+    subjects: tuple[str, ...] = ()
+    severity: Severity = "critical"
 
 
 class StatusReport(Message, frozen=True):
@@ -263,6 +274,8 @@ class StatusReport(Message, frozen=True):
     alerts_waiting: int
     processes: tuple[ProcessReport, ...]
     incidents: tuple[Incident, ...] = ()
+    #: What only the digest will tell and is so now, a sentence each: a core that is busy for long.
+    warnings: tuple[str, ...] = ()
 
 
 #: What each door takes from a client, and what it answers.

@@ -28,6 +28,10 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
         """Return the command that shows how everything is."""
         return f"{self.sentimentagent} status"
 
+    def tool(self, words: str) -> str:
+        """Return a subcommand of ours, such as ``doctor``."""
+        return f"{self.sentimentagent} {words}"
+
     def incident(self, incident_id: str) -> str:
         """Return the command that shows an incident and its evidence."""
         return f"{self.sentimentagent} incidents show {incident_id}"

@@ -1,103 +1,130 @@
-"""The words of an alert about the data or the machine: it begins, it goes on, it is over. Pure.
+"""The words of an alert about the data or the machine: it begins, more join, it goes on, it is over. Pure.
 
-Whoever is told gets the cause, what happens by itself, and the commands for exactly this kind.
+Whoever is told gets the cause, what happens by itself, and the commands for exactly this cause.
 """
 
 from __future__ import annotations
 
 import platform
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from watchdog.alert import Alert, section, subject
+from watchdog import data_advice
+from watchdog.alert import Alert, Section, section, subject
 from watchdog.letter import span, when
+from watchdog.troubles import told
 
 if TYPE_CHECKING:
-    from ipc.messages import Incident
+    from collections.abc import Sequence
+
+    from ipc.messages import Incident, Trouble
     from watchdog.commands import Commands
 
-#: What each kind is called, what happens by itself, and what to do.
+
+class Words(NamedTuple):
+    """What a kind is called, in the digest and in a headline; what happens by itself; whose log tells more."""
+
+    name: str
+    headline: str
+    done: str
+    log: str
+
+
 _WORDS: Final = {
-    "database": (
+    "database": Words(
+        "database",
         "The database does not answer",
-        (
-            "Scored items wait in the outbox, nothing acknowledged is lost. The API answers what it knew last, marked"
-            " with its age, and all recovers by itself."
-        ),
-        "See whether the database runs and can be reached, and whether its disk is full.",
+        "Scored items wait in the outbox, nothing acknowledged is lost, and all recovers by itself.",
+        "analyzer",
     ),
-    "source": (
+    "source": Words(
+        "unread subreddits",
         "Subreddits can't be read",
-        "The others are read, and these are tried again in every cycle.",
-        (
-            "forbidden and not_found: take the name out of SUBREDDITS, or mend it. unauthorized: check"
-            " REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET. rate_limited: nothing, or raise"
-            " COLLECTION_INTERVAL_MINUTES. Anything else is Reddit's or the network's."
-        ),
+        "What fails is tried again in every collection; the others are read.",
+        "collector",
     ),
-    "collections": (
+    "collections": Words(
+        "failed collections",
         "Collections fail",
-        "Each next cycle tries again, from where the last good one ended.",
-        "Look at the causes in the collector's log.",
+        "Each next collection tries again, from where the last good one ended.",
+        "collector",
     ),
-    "stale": (
-        "The data grows old",
-        "Nothing: collections go on by their interval.",
-        (
-            "stalled: look at the collector. A cause of Reddit's: as for subreddits that can't be read. quiet: nobody"
-            " wrote anything."
-        ),
-    ),
-    "silent": (
+    "stale": Words("age of the data", "The data grows old", "Collections go on by their interval.", "collector"),
+    "silent": Words(
+        "silent subreddits",
         "Subreddits have fallen silent",
-        "They are read in every cycle, without an error and without anything new.",
-        "Look on Reddit whether they are quiet, closed, or renamed.",
+        "They are read in every collection, without an error and without anything new.",
+        "collector",
     ),
-    "disk": (
+    "disk": Words(
+        "disk",
         "The disk is nearly full",
-        "Nothing: what grows there is bounded by the settings, and what others keep there is not ours.",
-        "Make room; `df` and `du` show what takes it. With a full disk nothing is lost, but collecting stands still.",
+        "Nothing was deleted: what grows here is bounded by the settings, and what others keep there is not ours.",
+        "watchdog",
     ),
 }
 
 
-def began(incident: Incident, commands: Commands) -> Alert:
+def name_of(kind: str) -> str:
+    """Return what a kind is called in the digest."""
+    return _WORDS[kind].name
+
+
+def began(incident: Incident, now: Sequence[Trouble], commands: Commands) -> Alert:
     """Tell of it."""
-    headline, done, to_do = _WORDS[incident.kind]
+    words = _WORDS[incident.kind]
     return Alert(
         id=incident.id,
-        subject=subject(f"{headline}: {incident.reason}"),
+        subject=subject(f"{words.headline}: {incident.reason}"),
         at_utc=incident.opened_utc,
         sections=(
-            section("What happened", f"{headline}, on {platform.node()}."),
+            section("What happened", f"{words.headline}, on {platform.node()}."),
             section("Why", incident.reason),
-            section("What was done", f"No restart, which would not help. {done}"),
-            section("What to do now", to_do, (), _looks(incident, commands)),
-            section("Evidence", facts=(("when", when(incident.opened_utc)), ("incident", incident.id))),
+            section("What was done", f"No restart, which would not help. {words.done}"),
+            _to_do(incident, now, commands),
+            _evidence(incident, now),
         ),
     )
 
 
-def reminder(incident: Incident, nth: int, now: str, at_utc: float, commands: Commands) -> Alert:
-    """Tell that it goes on; ``now`` is the reason by now."""
-    headline, done, to_do = _WORDS[incident.kind]
+def joined(incident: Incident, more: Sequence[Trouble], at_utc: float, commands: Commands) -> Alert:
+    """Tell of what has joined an incident that was told."""
+    words = _WORDS[incident.kind]
     return Alert(
-        id=f"{incident.id}-reminder-{nth}",
-        subject=subject(f"{headline}, still after {span(at_utc - incident.opened_utc)}: {now}"),
+        id=f"{incident.id}-more-{at_utc:.0f}",
+        subject=subject(f"{words.headline}, one more cause: {told(more)}"),
         at_utc=at_utc,
         replies_to=(incident.id,),
         sections=(
-            section("What happened", f"{headline} since {when(incident.opened_utc)}."),
-            section("Why", now),
-            section("What was done", done),
-            section("What to do now", to_do, (), _looks(incident, commands)),
-            section("Evidence", facts=(("at first", incident.reason), ("incident", incident.id))),
+            section("What happened", f"To the incident of {when(incident.opened_utc)} has come: {told(more)}."),
+            section("Why", incident.reason),
+            section("What was done", words.done),
+            _to_do(incident, more, commands),
+            _evidence(incident, more),
+        ),
+    )
+
+
+def reminder(incident: Incident, nth: int, now: Sequence[Trouble], at_utc: float, commands: Commands) -> Alert:
+    """Tell that it goes on, with the causes by now."""
+    words = _WORDS[incident.kind]
+    return Alert(
+        id=f"{incident.id}-reminder-{nth}",
+        subject=subject(f"{words.headline}, still after {span(at_utc - incident.opened_utc)}: {told(now)}"),
+        at_utc=at_utc,
+        replies_to=(incident.id,),
+        sections=(
+            section("What happened", f"{words.headline} since {when(incident.opened_utc)}."),
+            section("Why", told(now)),
+            section("What was done", words.done),
+            _to_do(incident, now, commands),
+            _evidence(incident, now),
         ),
     )
 
 
 def over(incident: Incident, at_utc: float) -> Alert:
     """Tell that it is over."""
-    headline, _, _ = _WORDS[incident.kind]
+    headline = _WORDS[incident.kind].headline
     lasted = span(at_utc - incident.opened_utc)
     return Alert(
         id=f"{incident.id}-recovered",
@@ -115,7 +142,20 @@ def over(incident: Incident, at_utc: float) -> Alert:
     )
 
 
-def _looks(incident: Incident, commands: Commands) -> tuple[tuple[str, str], ...]:
-    reader = {"source": "collector", "collections": "collector", "stale": "collector", "silent": "collector"}
-    process = reader.get(incident.kind, "analyzer")
-    return (("To see how all are", commands.status()), (f"To read what {process} said", commands.log(process)))
+def _to_do(incident: Incident, now: Sequence[Trouble], commands: Commands) -> Section:
+    """Return the advice for each cause that there is, and the commands of all of them once."""
+    advice = dict.fromkeys(data_advice.of(incident.kind, each.cause) for each in now)
+    chapters = ", ".join(dict.fromkeys(each.chapter for each in advice))
+    words = " ".join([*(each.words for each in advice), f"More: deployment/RUNBOOK.md, chapter {chapters}."])
+    names = dict.fromkeys(name for each in advice for name in each.commands)
+    log = _WORDS[incident.kind].log
+    shows = (("To see how all are", commands.status()), (f"To read what {log} said", commands.log(log)))
+    return section(
+        "What to do now", words, (), tuple(dict.fromkeys((*shows, *(data_advice.command(n, commands) for n in names))))
+    )
+
+
+def _evidence(incident: Incident, now: Sequence[Trouble]) -> Section:
+    each_one = ((each.subject, each.reason) for each in now if each.subject)
+    facts = (("when", when(incident.opened_utc)), *each_one, ("incident", incident.id))
+    return section("Evidence", facts=facts)

@@ -88,12 +88,12 @@ class Digest:
         first_utc = min((each.first_utc for each in self._warned.values()), default=now_utc)
         if not self._warned or not self._every_s or now_utc - first_utc < self._every_s:
             return None
-        alert = _told(self._warned, first_utc, now_utc, commands)
+        alert = _told(self._warned, self._now, first_utc, now_utc, commands)
         self._warned, self._now, self.is_changed = {}, set(), True
         return alert
 
 
-def _told(warned: dict[str, Warned], first_utc: float, now_utc: float, commands: Commands) -> Alert:
+def _told(warned: dict[str, Warned], now: set[str], first_utc: float, now_utc: float, commands: Commands) -> Alert:
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_utc))
     names = ", ".join(warned)
     return Alert(
@@ -106,13 +106,14 @@ def _told(warned: dict[str, Warned], first_utc: float, now_utc: float, commands:
             section("Why", facts=tuple((name, each.last_reason) for name, each in warned.items())),
             section("What was done", "Nothing: a warning is only told."),
             section("What to do now", "Look whether it grows.", (), (("To see how all are", commands.status()),)),
-            section("Evidence", facts=tuple((name, _figures(each)) for name, each in warned.items())),
+            section("Evidence", facts=tuple((name, _figures(each, name in now)) for name, each in warned.items())),
         ),
     )
 
 
-def _figures(each: Warned) -> str:
-    return f"{each.times} times from {_when(each.first_utc)} to {_when(each.last_utc)}; at first: {each.first_reason}"
+def _figures(each: Warned, is_so: bool) -> str:  # noqa: FBT001 - a fact about the first
+    until = "until now, and it goes on" if is_so else f"to {_when(each.last_utc)}"
+    return f"{each.times} times from {_when(each.first_utc)} {until}; at first: {each.first_reason}"
 
 
 def _when(utc: float) -> str:

@@ -18,6 +18,8 @@ from ipc.messages import Incident
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ipc.messages import Severity
+
 #: How many are kept for the report, the newest. Chosen, not measured.
 KEPT: Final = 50
 
@@ -76,6 +78,13 @@ class Incidents:
     def acted(self, incident: Incident, action: str) -> Incident:
         """Note what was done about it, the last time; return it as it is now."""
         changed = replace(self._by_id.get(incident.id, incident), action=action)
+        self._by_id[incident.id] = changed
+        return changed
+
+    def renewed(self, incident: Incident, reason: str, subjects: tuple[str, ...], severity: Severity) -> Incident:
+        """Note what it is about by now; return it as it is now."""
+        known = self._by_id.get(incident.id, incident)
+        changed = replace(known, reason=reason, subjects=subjects, severity=severity)
         self._by_id[incident.id] = changed
         return changed
 

@@ -183,6 +183,7 @@ class Watchdog:
             alerts_waiting=self._alerts.waiting,
             processes=tuple(self._report(each) for each in self._watched.values()),
             incidents=self._journal.incidents.all(),
+            warnings=tuple(f"{name}: {reason}" for name, reason in self._busy.warnings),
         )
 
     def _now_s(self) -> float:
@@ -229,7 +230,9 @@ class Watchdog:
         for each in self._watched.values():
             if each.verdict.name == "warning":
                 yield each.name, each.verdict.reason
-            yield from self._busy.warnings(each.name, each.cpu_percent, now_s)
+            self._busy.see(each.name, each.cpu_percent, now_s)
+        yield from self._busy.warnings
+        yield from self._data.warnings()
 
     async def _tell_warnings(self) -> None:
         while True:

@@ -74,6 +74,7 @@ def describe(survey: Survey, verdict: Verdict, url: str, now_utc: float, width: 
         return _wrapped(harmless(first), width)
     lines = [_alerts(survey)] if survey.alerts is not None else []
     lines += [f"open incident: {each.process} {each.kind}: {each.reason}; {each.action}" for each in survey.incidents]
+    lines += [f"warning: {each}" for each in survey.warnings]
     if survey.fresh is not None:
         lines.append(f"newest items: {_newest(survey, survey.fresh)}")
     lines += [f"not asked: {each}" for each in survey.unasked]

@@ -77,6 +77,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     alerts: str | None = None
     alerts_waiting: int | None = None
     incidents: tuple[Incident, ...] = ()
+    warnings: tuple[str, ...] = ()
     #: A sentence for each question that was not answered.
     unasked: tuple[str, ...] = ()
 
@@ -99,6 +100,7 @@ def make(settings: Settings, answer_s: float = ANSWER_S) -> Survey:
         alerts=report.alerts if report else None,
         alerts_waiting=report.alerts_waiting if report else None,
         incidents=tuple(each for each in report.incidents if each.closed_utc is None) if report else (),
+        warnings=report.warnings if report else (),
         unasked=tuple(unasked),
     )
 

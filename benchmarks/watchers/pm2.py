@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watchers.peers import find, said_version
+from watchers.peers import find
 from watchers.stage import GRACE_S, LIMIT_MB, Launch
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from watchers.stage import Seat, Stage
 
 
@@ -26,8 +25,11 @@ class Pm2:
         self._pm2 = find(peers, "pm2/node_modules/.bin/pm2")
 
     def version(self) -> str | None:
-        """Return its package's."""
-        return said_version(self._pm2, "--version") if self._pm2 else None
+        """Return its package's, read from its file: asked for its version, it starts a daemon that stays."""
+        if not self._pm2:
+            return None
+        package = Path(self._pm2).resolve().parents[1] / "package.json"
+        return str(json.loads(package.read_text())["version"])
 
     def launch(self, stage: Stage) -> Launch:
         """Write the ecosystem file; the daemon is what stays."""

@@ -26,6 +26,8 @@ class Row:
 
     name: str
     figures: tuple[Figure | None, ...]
+    #: Whether ours is compared with it.
+    is_rival: bool = True
 
 
 def cell(figure: Figure | None) -> str:
@@ -53,7 +55,9 @@ def ratio(ours: Figure | None, peers: Sequence[Figure | None]) -> str:
 def lines(heads: Sequence[str], rows: Sequence[Row], *, is_markdown: bool) -> list[str]:
     """Return the table; the first row is ours, and the last tells its ratio to the best of the others."""
     ours, *peers = rows
-    against = [ratio(figure, [peer.figures[at] for peer in peers]) for at, figure in enumerate(ours.figures)]
+    against = [
+        ratio(figure, [peer.figures[at] for peer in peers if peer.is_rival]) for at, figure in enumerate(ours.figures)
+    ]
     cells = [list(heads), *([row.name, *map(cell, row.figures)] for row in rows)]
     cells.append(["ours against the best other", *against])
     if is_markdown:

@@ -12,6 +12,7 @@ from fakes.processes import FakeWatchdog, process_report, status_report
 from fakes.running_api import RunningApi, running_api
 from fakes.stored import cycle, item, scored, set_aside
 from harness.wal_locks import wal_locked
+from msgspec.structs import replace
 
 from ipc.messages import PROCESSES, Incident
 
@@ -224,3 +225,22 @@ async def test_a_locked_database_is_told_in_time(short_path: Path) -> None:
 async def _listen_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.read()
     writer.close()
+
+
+async def test_a_trouble_that_no_other_field_tells_is_a_note_and_degrades_nothing(
+    api: RunningApi, watchdog: FakeWatchdog
+) -> None:
+    """A full disk or a silent subreddit: the API itself runs as it should. Old data is a reason already."""
+    told = {"process": "data", "opened_utc": 1e9, "closed_utc": None, "action": "told"}
+    watchdog.report = replace(
+        status_report(
+            incidents=(
+                Incident(id="1", kind="disk", reason="20 MB left", **told),  # type: ignore[arg-type] # by name
+                Incident(id="2", kind="stale", reason="the newest data is old", **told),  # type: ignore[arg-type] # by name
+            )
+        ),
+        warnings=("CPU of analyzer: 99 % of a core",),
+    )
+    health = await until(api, lambda health: bool(health["notes"]))
+    assert health["notes"] == ["trouble with the data (disk): 20 MB left", "CPU of analyzer: 99 % of a core"]
+    assert health["status"] == "healthy"

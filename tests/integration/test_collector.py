@@ -12,7 +12,7 @@ from agent.sources.protocol import Page
 from ipc.channel import Connection, Door, ask
 from ipc.errors import SourceUnavailable
 from ipc.life import Pulse
-from ipc.messages import Ack, AnyMessage, Batch, Collect, Cycle, CycleRunning, CycleStarted, Item, Trouble
+from ipc.messages import Ack, AnyMessage, Batch, Collect, Cycle, CycleRunning, CycleStarted, Item
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -186,25 +186,3 @@ async def test_a_full_outbox_stops_reading_and_says_so(short_path: Path, analyze
         async with analyzer.door():
             await analyzer.wait_for_cycles(1)
     assert [item.name for item in analyzer.items] == [f"t3_{number}" for number in range(1, 7)]
-
-
-async def test_a_beat_tells_which_subreddits_could_not_be_read_and_why(short_path: Path, analyzer: Analyzer) -> None:
-    """With their cause, until a cycle has read them; and cycles that fail too often."""
-    pulse = Pulse("collector")
-    source = ListSource(aws=SourceUnavailable("r/aws is private", "forbidden"), claude=[items(1)])
-    settings = example_settings(short_path, FAILED_COLLECTIONS_WARNING="0")
-    door = short_path / "run" / "collector.sock"
-    async with analyzer.door(), living(Collector(settings, pulse, source)):
-        assert pulse.beat(0.0).troubles is None
-        await analyzer.wait_for_cycles(1)
-        expected = Trouble(kind="source", subject="aws", reason="forbidden: r/aws is private")
-        assert pulse.beat(0.0).troubles == (expected,)
-        source.contents = {"aws": SourceUnavailable("r/aws is private", "forbidden")}
-        await ask(door, Collect(), 1)
-        await analyzer.wait_for_cycles(2)
-        kinds = [each.kind for each in pulse.beat(0.0).troubles or ()]
-        assert kinds == ["source", "collections"]
-        source.contents = {"aws": [items(2)]}
-        await ask(door, Collect(), 1)
-        await analyzer.wait_for_cycles(3)
-        assert [each.kind for each in pulse.beat(0.0).troubles or ()] == ["collections"]

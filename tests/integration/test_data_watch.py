@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from harness.mailbox import Mailbox, serving, text_of
+from msgspec.structs import replace
 
 from ipc.messages import Beat, Trouble
 from ipc.settings import AlertSettings, MailSettings
 from watchdog.alerts import Alerts
 from watchdog.commands import Commands
-from watchdog.data_watch import OWNER, DataWatch
+from watchdog.data_watch import OWNER, TOLD_BY, DataWatch
 from watchdog.journal import Journal
 from watchdog.registry import Registry
 
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOUR_S = 3600.0
-FORBIDDEN = Trouble(kind="source", subject="aws", reason="forbidden: r/aws is private")
+FORBIDDEN = Trouble(kind="source", subject="aws", cause="forbidden", reason="forbidden: r/aws is private")
+LIMITED = Trouble(kind="source", subject="Cursor", cause="rate_limited", reason="rate_limited: none for 60 s more")
+OLD = Trouble(
+    kind="stale", cause="quiet", reason="the newest data is 90 minutes old (warning above 60)", severity="warning"
+)
 
 
 class Scene:
@@ -55,10 +60,10 @@ class Scene:
         )
 
     def beat(self, process: str, troubles: tuple[Trouble, ...] | None) -> None:
-        """Let a process say what it sees."""
-        self.registry.take(
-            Beat(process=process, pid=7, state="ready", uptime_s=9, loop_lag_s=0, progress=1, troubles=troubles)
-        )
+        """Let a process say what it sees; None: it has not looked."""
+        told = {"troubles": troubles, "looked_for": [kind for kind in TOLD_BY if TOLD_BY[kind] == process]}
+        beat = Beat(process=process, pid=7, state="ready", uptime_s=9, loop_lag_s=0, progress=1)
+        self.registry.take(beat if troubles is None else replace(beat, **told))
 
     async def pass_by(
         self, seconds: int, process: str = "collector", troubles: tuple[Trouble, ...] | None = None, ahead_s: float = 0
@@ -95,7 +100,10 @@ async def test_a_forbidden_subreddit_is_mailed_with_its_cause_and_its_end_too(tm
             await scene.pass_by(40, troubles=(FORBIDDEN,))
             letter = await box.letter(1)
             assert letter["Subject"] == ("[SentimentAgent] Subreddits can't be read: aws: forbidden: r/aws is private")
-            assert "take the name out of SUBREDDITS" in " ".join(text_of(letter).split())
+            text = " ".join(text_of(letter).split())
+            assert "take it out of SUBREDDITS" in text
+            assert "supervisorctl restart collector" in text
+            assert "REDDIT_CLIENT_ID" not in text  # that would be for another cause
             await scene.pass_by(40, troubles=())
             over = await box.letter(2)
             assert "Over after" in over["Subject"]
@@ -135,18 +143,97 @@ async def test_a_restart_of_the_watchdog_tells_nothing_twice_and_forgets_nothing
     assert len(box.letters) == 2
 
 
+async def test_incidents_of_a_former_version_are_taken_up_or_closed(tmp_path: Path) -> None:
+    """Without subjects they end like all others; a kind that nobody sees any more would never."""
+    box = Mailbox()
+    with serving(box) as port:
+        async with living(tmp_path, port) as scene:
+            for kind in ("source", "phase_of_the_moon"):
+                incident = scene.journal.incidents.open(OWNER, kind, "told long ago")
+                scene.journal.incidents.untold.discard(incident.id)
+            await scene.journal.save()
+        async with living(tmp_path, port) as scene:
+            assert scene.open_kinds() == ["source"]
+            await scene.pass_by(40, troubles=())
+            assert "Over after" in (await box.letter(1))["Subject"]
+            assert scene.open_kinds() == []
+
+
 async def test_what_goes_on_is_reminded_of_with_its_cause_by_then(tmp_path: Path) -> None:
     """After ALERT_REMINDER_H, once, and with who else has joined meanwhile."""
     box = Mailbox()
-    more = (FORBIDDEN, Trouble(kind="source", subject="Cursor", reason="rate_limited: none for 60 s more"))
     with serving(box) as port:
         async with living(tmp_path, port) as scene:
             await scene.pass_by(40, troubles=(FORBIDDEN,))
             await box.letter(1)
-            await scene.pass_by(5, troubles=more)
+            later = replace(FORBIDDEN, cause="not_found", reason="not_found: r/aws is gone")
+            await scene.pass_by(5, troubles=(later,), ahead_s=3.9 * HOUR_S)
             assert len(box.letters) == 1
-            await scene.pass_by(5, troubles=more, ahead_s=4.1 * HOUR_S)
-            assert "Cursor: rate_limited" in (await box.letter(2))["Subject"]
+            await scene.pass_by(5, troubles=(later,), ahead_s=4.1 * HOUR_S)
+            assert "still after 4.1 h: aws: not_found" in (await box.letter(2))["Subject"]
+    assert len(box.letters) == 2
+
+
+async def test_a_subreddit_that_joins_is_told_in_the_thread_and_the_last_one_ends_it(tmp_path: Path) -> None:
+    """A name that is forbidden for months must not hide that another one fails since today."""
+    box = Mailbox()
+    with serving(box) as port:
+        async with living(tmp_path, port) as scene:
+            await scene.pass_by(40, troubles=(FORBIDDEN,))
+            first = await box.letter(1)
+            await scene.pass_by(40, troubles=(FORBIDDEN, LIMITED))
+            more = await box.letter(2)
+            assert "one more cause: Cursor: rate_limited" in more["Subject"]
+            assert first["Message-ID"] in more["References"]
+            await scene.pass_by(40, troubles=(LIMITED,))
+            assert scene.open_kinds() == ["source"]
+            assert scene.journal.incidents.opened(OWNER)[0].subjects == ("Cursor",)
+            await scene.pass_by(40, troubles=())
+            assert "Over after" in (await box.letter(3))["Subject"]
+    assert len(box.letters) == 3
+
+
+async def test_a_warning_stands_in_the_digest_and_is_mailed_only_when_it_lasts(tmp_path: Path) -> None:
+    """The runbook's warnings are gathered; one that goes on for ALERT_REMINDER_H has its own mail, and its end too."""
+    box = Mailbox()
+    with serving(box) as port:
+        async with living(tmp_path, port) as scene:
+            await scene.pass_by(70, "api", (OLD,))
+            assert list(scene.watch.warnings()) == [("age of the data", OLD.reason)]
+            await scene.pass_by(70, "api", ())
+            assert (list(scene.watch.warnings()), scene.open_kinds()) == ([], [])
+            assert scene.alerts.waiting == len(box.letters) == 0
+            await scene.pass_by(70, "api", (OLD,))
+            await scene.pass_by(5, "api", (OLD,), ahead_s=4.1 * HOUR_S)
+            assert "The data grows old, still after 4.1 h" in (await box.letter(1))["Subject"]
+            await scene.pass_by(70, "api", ())
+            assert "Over after" in (await box.letter(2))["Subject"]
+    assert len(box.letters) == 2
+
+
+async def test_a_process_that_can_not_tell_of_a_kind_ends_nothing(tmp_path: Path) -> None:
+    """An API that came up without its database knows that, and nothing of who is silent."""
+    box = Mailbox()
+    silent = Trouble(kind="silent", subject="aws", reason="nothing new for 40 h")
+    away = Beat(
+        process="api",
+        pid=7,
+        state="ready",
+        uptime_s=9,
+        loop_lag_s=0,
+        progress=1,
+        troubles=(Trouble(kind="database", reason="there is no database"),),
+        looked_for=("database",),
+    )
+    with serving(box) as port:
+        async with living(tmp_path, port) as scene:
+            await scene.pass_by(70, "api", (silent,))
+            for _ in range(90):
+                scene.now_s += 1
+                scene.registry.take(away)
+                await scene.watch.look(time.time())
+            assert scene.open_kinds() == ["silent", "database"]
+            await box.letter(2)
     assert len(box.letters) == 2
 
 

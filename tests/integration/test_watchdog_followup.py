@@ -215,6 +215,25 @@ def test_warnings_go_out_together_and_only_when_there_are_some(tmp_path: Path) -
     assert gathered(tmp_path / "digest").due(2e9, commands) is None
 
 
+def test_a_digest_says_what_goes_on_and_until_when_the_rest_was(tmp_path: Path) -> None:
+    """What goes on begins the next digest too, so that it is reminded of; what is over is told with its end."""
+    commands = Commands(sentimentagent="sentimentagent", supervisorctl="supervisorctl", logs=tmp_path)
+    digest = gathered(tmp_path / "digest")
+    old = ("age of the data", "the newest data is 90 minutes old (warning above 60): quiet")
+    digest.see([old, ("failed collections", "4 collections failed in the last hour")], 1e9)
+    digest.see([old], 1e9 + HOUR_S)
+    digest.see([old], 1e9 + 24 * HOUR_S)
+    alert = digest.due(1e9 + 24 * HOUR_S, commands)
+    assert alert is not None
+    text = " ".join(alert.text.split())
+    assert "age of the data 1 times from 2001-09-09 01:46 UTC until now, and it goes on" in text
+    assert "failed collections 1 times from 2001-09-09 01:46 UTC to 2001-09-09 01:46 UTC;" in text
+    digest.see([old], 1e9 + 24 * HOUR_S + 1)
+    again = digest.due(1e9 + 49 * HOUR_S, commands)
+    assert again is not None
+    assert "age of the data" in again.subject
+
+
 def test_a_digest_that_is_off_or_broken_harms_nobody(tmp_path: Path) -> None:
     """ALERT_DIGEST_H=0 is never; a file that can't be read is an empty one."""
     commands = Commands(sentimentagent="sentimentagent", supervisorctl="supervisorctl", logs=tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.silence import HOUR_S, judge, usual_gap_s
+from api.silence import HOUR_S, LEAST_GAP_S, judge, usual_gap_s
 
 DAY_S = 24 * HOUR_S
 #: The beginning of a day, UTC.
@@ -20,23 +20,29 @@ def test_a_quiet_night_is_no_silence() -> None:
     """Nobody writes from 22 to 8; at 7 in the morning all is as always."""
     seen = days(10, range(8, 22))
     assert usual_gap_s(seen) == 11 * HOUR_S
-    assert judge(seen, MIDNIGHT + 10 * DAY_S + 7 * HOUR_S) is None
+    assert judge(seen, MIDNIGHT + 10 * DAY_S + 7 * HOUR_S) == ""
 
 
 def test_three_times_the_usual_pause_is_silence() -> None:
     """And is told with both figures."""
     seen = days(10, range(8, 22))
     end = seen[-1] + HOUR_S
-    assert judge(seen, end + 33 * HOUR_S) is None
+    assert judge(seen, end + 33 * HOUR_S) == ""
     assert judge(seen, end + 34 * HOUR_S) == "nothing new for 34 h; its longest pause of a day is usually 11 h"
 
 
-def test_a_busy_subreddit_is_not_silent_before_three_hours() -> None:
-    """Roll-ups know hours, so an hour is the shortest pause that is usual."""
+def test_a_busy_subreddit_is_not_silent_before_nine_hours() -> None:
+    """A usual gap is never held for shorter than three: nobody should be called for a quiet Sunday."""
     seen = days(10, range(24))
     end = seen[-1] + HOUR_S
-    assert judge(seen, end + 3 * HOUR_S) is None
-    assert judge(seen, end + 3 * HOUR_S + 1) is not None
+    assert judge(seen, end + 9 * HOUR_S) == ""
+    assert judge(seen, end + 9 * HOUR_S + 1) == "nothing new for 9 h; its longest pause of a day is usually 3 h"
+
+
+def test_a_silence_of_weeks_is_still_one() -> None:
+    """What is usual is learned from before the silence, so silence does not become usual, nor unknown."""
+    seen = days(20, range(24))
+    assert judge(seen, seen[-1] + 30 * DAY_S) == "nothing new for 719 h; its longest pause of a day is usually 3 h"
 
 
 @pytest.mark.parametrize("seen", [[], days(1, range(24)), days(2, range(24))])
@@ -48,4 +54,4 @@ def test_with_too_little_to_learn_from_nobody_is_silent(seen: list[int]) -> None
 def test_one_long_outage_does_not_make_silence_usual() -> None:
     """The median, not the longest: five days without a collection are not how it is."""
     seen = [*days(5, range(24)), *(hour + 10 * DAY_S for hour in days(4, range(24)))]
-    assert usual_gap_s(seen) == HOUR_S
+    assert usual_gap_s(seen) == LEAST_GAP_S

@@ -96,6 +96,12 @@ def test_the_table_has_a_row_for_a_peer_that_is_not_installed() -> None:
     assert lines(("watcher", "a", "b"), rows, is_markdown=False)[3].split() == ["away", "-", "-"]
 
 
+def test_ours_is_not_compared_with_what_it_stands_on() -> None:
+    """It costs less, being a part of it."""
+    rows = [Row("ours", (Figure(3.0),)), Row("base", (Figure(1.0),), is_rival=False), Row("theirs", (Figure(2.0),))]
+    assert lines(("watcher", "a"), rows, is_markdown=True)[-1].endswith("| 1.50 |")
+
+
 def test_one_that_was_never_noticed_makes_the_median_never() -> None:
     """A median of the others would hide it."""
     assert middle([1.0, 2.0, NEVER_S]) == (NEVER_S, NEVER_S)

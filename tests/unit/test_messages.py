@@ -34,8 +34,14 @@ from ipc.messages import (
     encode,
 )
 
-FIRST = json.loads((Path(__file__).parents[1] / "golden" / "messages_v1_first.json").read_text())
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "messages_v1.json").read_text())
+FOLDER = Path(__file__).parents[1] / "golden"
+GOLDEN = json.loads((FOLDER / "messages_v1.json").read_text())
+#: Before a beat told of troubles, and before it said what it had looked for.
+FORMER = [
+    pytest.param(name, payload, id=f"{former} {name}")
+    for former in ("first", "second")
+    for name, payload in json.loads((FOLDER / f"messages_v1_{former}.json").read_text()).items()
+]
 
 ITEM = Item(
     name="t3_1",
@@ -71,7 +77,8 @@ BEAT = Beat(
     waiting_for="items",
     gauges={"a": 1.0},
     facts={"b": "c"},
-    troubles=(Trouble(kind="source", subject="aws", reason="forbidden"),),
+    troubles=(Trouble(kind="source", subject="aws", cause="forbidden", reason="forbidden: private"),),
+    looked_for=("source",),
 )
 REPORT = ProcessReport(
     process="api",
@@ -93,7 +100,17 @@ REPORT = ProcessReport(
     limit_reached_in_s=2520.0,
     progress_age_s=12.0,
 )
-INCIDENT = Incident(id="i1", process="api", kind="memory", opened_utc=1.0, closed_utc=None, reason="r", action="a")
+INCIDENT = Incident(
+    id="i1",
+    process="data",
+    kind="source",
+    opened_utc=1.0,
+    closed_utc=None,
+    reason="r",
+    action="a",
+    subjects=("aws",),
+    severity="warning",
+)
 MESSAGES: list[AnyMessage] = [
     Batch(seq=1, items=(ITEM,), cycles=(CYCLE,)),
     Ack(seq=1),
@@ -116,6 +133,7 @@ MESSAGES: list[AnyMessage] = [
         alerts_waiting=0,
         processes=(REPORT,),
         incidents=(INCIDENT,),
+        warnings=("CPU of api: 95 %",),
     ),
 ]
 
@@ -128,13 +146,13 @@ def test_version_1_keeps_its_bytes(message: AnyMessage) -> None:
     assert decode(golden) == message
 
 
-@pytest.mark.parametrize("name", FIRST)
-def test_bytes_from_before_a_field_was_added_are_still_read(name: str) -> None:
-    """During an upgrade one process is older than the other."""
-    message = decode(bytes.fromhex(FIRST[name]))
+@pytest.mark.parametrize(("name", "payload"), FORMER)
+def test_bytes_from_before_a_field_was_added_are_still_read(name: str, payload: str) -> None:
+    """During an upgrade one process is older than the other; what it did not say is not known."""
+    message = decode(bytes.fromhex(payload))
     assert type(message).__name__ == name
     if isinstance(message, Beat):
-        assert message.troubles is None
+        assert message.looked_for == ()
 
 
 def test_every_message_has_golden_bytes() -> None:

@@ -243,3 +243,12 @@ def test_a_narrow_terminal_folds_sentences_and_leaves_the_table() -> None:
 def test_times_are_told_in_their_unit(seconds: float | None, words: str) -> None:
     """A reader thinks in minutes, not in 5400 seconds."""
     assert span(seconds) == words
+
+
+def test_what_only_the_digest_tells_stands_in_the_status_too() -> None:
+    """A core that is busy for long is no incident, and degrades nothing."""
+    seen = survey(warnings=("CPU of analyzer: 99 % of a core, for 7 min by now; a backlog of items does that",))
+    verdict = judge(seen)
+    text = describe(seen, verdict, URL, 0.0, 200)
+    assert verdict.status == "healthy"
+    assert "warning: CPU of analyzer: 99 % of a core, for 7 min by now; a backlog of items does that" in text
