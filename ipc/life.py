@@ -96,8 +96,14 @@ class Pulse:
         finally:
             self.waiting_for = before
 
-    def see(self, kind: str, troubles: Iterable[Trouble]) -> None:
-        """Say what is wrong of one kind by now; nothing, where nothing is. Names and words may be anybody's."""
+    def see(self, kind: str, troubles: Iterable[Trouble] | None) -> None:
+        """Say what is wrong of one kind by now; nothing, where nothing is; None, where that can't be told any more.
+
+        Names and words may be anybody's.
+        """
+        if troubles is None:
+            self._troubles.pop(kind, None)
+            return
         self._troubles[kind] = tuple(_clean(each) for each in itertools.islice(troubles, MAX_TROUBLES))
 
     def beat(self, loop_lag_s: float) -> Beat:
