@@ -57,7 +57,12 @@ class DataWatch:
         found = await check(self._store, now_utc)
         self._pulse.gauges |= self._store.gauges()
         self._pulse.see("database", [Trouble(kind="database", reason=found.error)] if found.error else [])
-        if self._settings.collector.effective_source != _LIVE or found.collections is None:
+        if self._settings.collector.effective_source != _LIVE:
+            return
+        if found.collections is None or found.contents is None or found.contents.newest_collected_utc is None:
+            self._pulse.see("stale", None)
+            self._pulse.see("silent", None)
+            self._silence_s = None
             return
         self._pulse.see("stale", self._stale(found, found.collections, now_utc))
         if self._silence_s is None or time.monotonic() - self._silence_s >= SILENCE_EVERY_S:

@@ -227,6 +227,11 @@ def _cross_check_watchdog(watchdog: WatchdogSettings) -> None:
     ):
         if getattr(watchdog, warning) > getattr(watchdog, limit):
             raise SettingsError(f"{warning.upper()} is above {limit.upper()}")
+    if watchdog.watchdog_strikes > watchdog.watchdog_strike_samples:
+        raise SettingsError(
+            f"WATCHDOG_STRIKES={watchdog.watchdog_strikes} is above"
+            f" WATCHDOG_STRIKE_SAMPLES={watchdog.watchdog_strike_samples}: so many strikes could never be among them"
+        )
     if watchdog.restart_weekly == "yes" and not watchdog.restart_window:
         raise SettingsError("RESTART_WEEKLY=yes needs RESTART_WINDOW: when is it quiet?")
     if 0 < watchdog.family_memory_mb < (least_mb := sum(BASELINE_MB.values())):

@@ -27,6 +27,7 @@ from ipc.environment import load
 from ipc.errors import SentimentAgentError, SettingsError, WireError
 from ipc.intake import Intake
 from ipc.messages import MAX_REASON_CHARACTERS, MAX_SUBJECT_CHARACTERS, MAX_TROUBLES, Beat, State, Trouble
+from ipc.pace import until_tick_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -96,8 +97,14 @@ class Pulse:
         finally:
             self.waiting_for = before
 
-    def see(self, kind: str, troubles: Iterable[Trouble]) -> None:
-        """Say what is wrong of one kind by now; nothing, where nothing is. Names and words may be anybody's."""
+    def see(self, kind: str, troubles: Iterable[Trouble] | None) -> None:
+        """Say what is wrong of one kind by now; nothing, where nothing is; None, where that can't be told any more.
+
+        Names and words may be anybody's.
+        """
+        if troubles is None:
+            self._troubles.pop(kind, None)
+            return
         self._troubles[kind] = tuple(_clean(each) for each in itertools.islice(troubles, MAX_TROUBLES))
 
     def beat(self, loop_lag_s: float) -> Beat:
@@ -130,10 +137,11 @@ def _clean(trouble: Trouble) -> Trouble:
     )
 
 
-def run(process: str, build: Callable[[Settings, Pulse], Service]) -> int:
+def run(process: str, build: Callable[[Settings, Pulse], Service], *, is_busy: bool = True) -> int:
     """Live the whole life of ``process`` and return its exit status.
 
-    0 after a stop that was asked for, 78 when the settings are wrong, 1 otherwise.
+    0 after a stop that was asked for, 78 when the settings are wrong, 1 otherwise. One that is not busy, with a few
+    messages a second, goes without uvloop: that takes 2 MB and would save it nothing (measured).
     """
     _die_with_supervisord()
     os.umask(0o077)  # supervisord's own umask counts only where it goes into the background
@@ -152,14 +160,19 @@ def run(process: str, build: Callable[[Settings, Pulse], Service]) -> int:
         _log.warning("No stacks will be there when this process hangs", reason=str(error))
     for warning in settings.warnings:
         _log.warning(warning)
-    return _run(process, settings, build)
+    return _run(process, settings, build, _fastest_loop() if is_busy else None)
 
 
-def _run(process: str, settings: Settings, build: Callable[[Settings, Pulse], Service]) -> int:
+def _run(
+    process: str,
+    settings: Settings,
+    build: Callable[[Settings, Pulse], Service],
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None,
+) -> int:
     status = 0
     pulse = Pulse(process)
     try:
-        with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(live(build(settings, pulse), pulse, settings))
     except* SettingsError as group:
         status = EX_CONFIG
@@ -227,10 +240,12 @@ async def _beat_on(connection: Connection, interval_s: float, pulse: Pulse, stop
     lag_s = 0.0
     while True:
         await connection.send(pulse.beat(lag_s))
-        due_s = time.monotonic() + interval_s
+        now_s = time.monotonic()
+        pause_s = until_tick_s(interval_s, now_s)
+        due_s = now_s + pause_s
         if stop.is_set():
-            await asyncio.sleep(interval_s)
-        elif await _comes_within(stop, interval_s):
+            await asyncio.sleep(pause_s)
+        elif await _comes_within(stop, pause_s):
             # Told at once: so the watchdog knows an end that was asked for from a crash, however soon it comes.
             pulse.state = "draining"
         lag_s = max(0.0, time.monotonic() - due_s)

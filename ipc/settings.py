@@ -173,6 +173,7 @@ class ApiSettings(Group, frozen=True):
 class WatchdogSettings(Group, frozen=True):
     """When a process is restarted. Sources of the numbers: docs/settings.md."""
 
+    #: Between two samples, once any process is near a threshold; else up to a second.
     watchdog_interval_s: Seconds = 0.25
     memory_warning_mb: Megabytes = 400.0
     memory_limit_mb: Megabytes = 480.0
@@ -209,7 +210,7 @@ class WatchdogSettings(Group, frozen=True):
     watchdog_hang_after_s: Seconds = 10.0
     #: A unit of work this long past its own deadline is stuck work.
     watchdog_stuck_after_s: Seconds = 60.0
-    #: Over the limit in so many samples of the last so many, a process is restarted.
+    #: Over the limit in so many samples of the last so many, a process is restarted; the first may not be the more.
     watchdog_strikes: Count = 2
     watchdog_strike_samples: Count = 3
     #: A process that has this many restarts within the period is quarantined, then probed ever more rarely.

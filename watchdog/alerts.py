@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from ipc import logs
 from watchdog import apprise_channel
 from watchdog.apprise_channel import AppriseChannel
-from watchdog.mail import Mail
 from watchdog.outlet import FIRST_RETRY_S, Outlet
 from watchdog.spool import Spool
 
@@ -30,7 +29,13 @@ NOWHERE: Final = "nowhere: SMTP_HOST is not set, nor ALERT_URLS, so alerts are o
 
 def channels(mail: MailSettings, settings: AlertSettings) -> list[Channel]:
     """Return every channel that is set."""
-    mails: list[Channel] = [Mail(mail)] if mail.smtp_host else []
+    mails: list[Channel] = []
+    if mail.smtp_host:
+        # 2 MB that a watchdog without it does without. Now, and not with the first mail: after an upgrade on the spot
+        # what would be found then is another version.
+        from watchdog.mail import Mail  # noqa: PLC0415 - as just said
+
+        mails.append(Mail(mail))
     return [*mails, *(AppriseChannel(url) for url in apprise_channel.urls(settings.alert_urls))]
 
 

@@ -7,7 +7,6 @@ URLs hold secrets: nothing of one but its scheme is ever shown.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import importlib.util
 import re
 import sys
@@ -64,7 +63,9 @@ class AppriseChannel:
     @property
     def key(self) -> str:
         """A name for its files: the same for the same URL, and no way back to it."""
-        return f"{self.name}-{hashlib.sha256(self._url.encode()).hexdigest()[:12]}"
+        from hashlib import sha256  # noqa: PLC0415 - 1 MB of OpenSSL that only such a channel needs
+
+        return f"{self.name}-{sha256(self._url.encode()).hexdigest()[:12]}"
 
     async def send(self, alert: Alert, steps: Steps) -> None:
         """Send once, and return when the service has taken it.

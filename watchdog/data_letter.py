@@ -33,7 +33,7 @@ _WORDS: Final = {
     "database": Words(
         "database",
         "The database does not answer",
-        "Scored items wait in the outbox, nothing acknowledged is lost, and all recovers by itself.",
+        "What is collected waits in the outbox, nothing acknowledged is lost, and all recovers by itself.",
         "analyzer",
     ),
     "source": Words(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from ipc import logs
 from ipc.messages import Trouble
+from ipc.pace import tick
 from watchdog import data_letter, troubles
 from watchdog.troubles import PATIENCE_S, Kind
 
@@ -89,7 +90,7 @@ class DataWatch:
         """Look for ever."""
         while True:
             await self.look(time.time())
-            await asyncio.sleep(EVERY_S)
+            await tick(EVERY_S)
 
     async def look(self, now_utc: float) -> None:
         """Look once: begin and end what is to be begun and ended, and remind."""

@@ -8,17 +8,17 @@ tables (36 ms for a GB, measured) and needs the same user, hence the slow pace a
 
 from __future__ import annotations
 
+import os
 import re
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from watchdog.sample import MB, Stat, parse_stat
+from watchdog.sample import MB, parse_stat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: One pass over the /proc of 156 processes took 3.3 ms, hence 0.03 % of a core. Chosen, not measured.
+#: Chosen, not measured.
 EVERY_S: Final = 10.0
 
 _PSS: Final = re.compile(rb"^Pss:\s+(\d+) kB$", re.MULTILINE)
@@ -30,32 +30,40 @@ def children_mb(pids: Iterable[int], proc: Path = Path("/proc")) -> dict[int, fl
     The proportional memory of the whole family minus the RSS of its head, which is read afresh all
     the time. A family of which any part can't be read is left out: nothing is added on a guess.
     """
-    stats = dict(_stats(proc))
-    below: defaultdict[int, list[int]] = defaultdict(list)
-    for pid, stat in stats.items():
-        below[stat.parent].append(pid)
     added = {}
     for pid in pids:
-        family = list(_descend(pid, below))
-        shares = [_pss_mb(proc, member) for member in family] if len(family) > 1 else []
-        if shares and None not in shares and pid in stats:
-            added[pid] = sum(share for share in shares if share is not None) - stats[pid].rss_mb
+        family = list(_descend(proc, pid))
+        if len(family) == 1:
+            continue
+        shares, head_mb = [_pss_mb(proc, member) for member in family], _rss_mb(proc, pid)
+        if None not in shares and head_mb is not None:
+            added[pid] = sum(share for share in shares if share is not None) - head_mb
     return added
 
 
-def _descend(pid: int, below: dict[int, list[int]]) -> Iterator[int]:
+def _descend(proc: Path, pid: int) -> Iterator[int]:
     yield pid
-    for child in below.get(pid, ()):
-        yield from _descend(child, below)
+    for child in _children(proc, pid):
+        yield from _descend(proc, child)
 
 
-def _stats(proc: Path) -> Iterator[tuple[int, Stat]]:
-    for folder in proc.iterdir():
-        if folder.name.isdecimal():
-            try:
-                yield int(folder.name), parse_stat((folder / "stat").read_bytes())
-            except (OSError, ValueError, IndexError):
-                continue  # it ended meanwhile, or is not ours to read
+def _children(proc: Path, pid: int) -> Iterator[int]:
+    """Yield the children of all threads of a process, as the kernel lists them: no pass over everybody's /proc.
+
+    It may miss one while another one ends, until the next reading.
+    """
+    try:
+        for thread in os.listdir(proc / str(pid) / "task"):  # noqa: PTH208 - a third of the time of a Path each
+            yield from map(int, (proc / str(pid) / "task" / thread / "children").read_bytes().split())
+    except OSError:
+        return  # it ended meanwhile, or is not ours to read
+
+
+def _rss_mb(proc: Path, pid: int) -> float | None:
+    try:
+        return parse_stat((proc / str(pid) / "stat").read_bytes()).rss_mb
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _pss_mb(proc: Path, pid: int) -> float | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
 from ipc import logs
+from ipc.pace import tick
 from watchdog import letter
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Followup:
         """Look for ever."""
         while True:
             await self.look(time.time())
-            await asyncio.sleep(EVERY_S)
+            await tick(EVERY_S)
 
     async def look(self, now_utc: float) -> None:
         """Close what is over, and remind of what is not."""

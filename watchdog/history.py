@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 #: Half an hour: long enough to see a leak's slope, and what an operator did before. Chosen, not measured.
 SPAN_S: Final = 1800.0
-#: Between two points of which nothing was decided.
-EVERY_S: Final = 1.0
+#: Between two points of which nothing was decided: that of a whole round, of which one may come a little sooner.
+EVERY_S: Final = 0.9
 #: So many points are packed together, and so many packs are kept: half an hour, and room for 180 changes of verdict.
 PACK: Final = 60
 PACKS: Final = 33
@@ -72,7 +72,7 @@ class Ring:
             self._keep(line)
 
     def wants(self, at_s: float, mark: object) -> bool:
-        """Tell whether a point of this moment is kept: a second has passed, or ``mark`` is another than the last."""
+        """Tell whether a point of this moment is kept: about a second has passed, or ``mark`` is another one."""
         return self._at_s is None or mark != self._mark or at_s - self._at_s >= EVERY_S
 
     def add(self, at_s: float, mark: object, line: bytes) -> None:

@@ -19,6 +19,7 @@ from ipc import life, logs
 from ipc.channel import Connection, Door
 from ipc.errors import SentimentAgentError
 from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, StatusReport
+from ipc.pace import tick
 from watchdog import asking, family, shadow, turns, victim
 from watchdog.alerts import Alerts
 from watchdog.busy import Busy
@@ -38,7 +39,7 @@ from watchdog.notify import Notifier
 from watchdog.recorder import Recorder
 from watchdog.records import Verdict, limits_of
 from watchdog.registry import Heard, Registry
-from watchdog.rounds import LOOK_EVERY_S, Rounds
+from watchdog.rounds import LOOK_EVERY_S, ROUND_EVERY_S, Rounds
 from watchdog.supervisor import Supervisor
 from watchdog.watched import Watched
 
@@ -52,8 +53,9 @@ if TYPE_CHECKING:
 
 _log = logs.log(__name__)
 
-#: The most that may lie between two rounds without being lost time: so many intervals, and not under a second.
-_LONGEST_STEP: Final = 4
+#: The most that may lie between two glances without being lost time: so many intervals, or so many rounds.
+_LONGEST_STEP_INTERVALS: Final = 4
+_LONGEST_STEP_ROUNDS: Final = 1.5
 #: A round is worth a sign of life this long. Chosen: systemd's WATCHDOG is as patient.
 _RECENT_S: Final = 10.0
 #: A warning that began this long before a power cut may be missing in the digest. Chosen, not measured.
@@ -71,7 +73,8 @@ class Watchdog:
         self._settings = settings
         self._pulse = pulse
         interval_s = settings.watchdog.watchdog_interval_s
-        self._clock = Clock(time.monotonic(), max(1.0, _LONGEST_STEP * interval_s))
+        longest_step_s = max(_LONGEST_STEP_ROUNDS * ROUND_EVERY_S, _LONGEST_STEP_INTERVALS * interval_s)
+        self._clock = Clock(time.monotonic(), longest_step_s)
         self._watched = {
             name: Watched(
                 name, limits_of(name, settings.watchdog, settings.life), settings.folders.control_socket(name)
@@ -83,7 +86,9 @@ class Watchdog:
         self._recorder = Recorder(settings)
         self._decisions = Decisions(settings.folders.state / "decisions.ndjson")
         self._chronicle = Chronicle(settings.folders.state / "samples", settings.watchdog.history_keep_days)
-        self._rounds = Rounds(everybody, self._registry, self._clock, self._act, self._note)
+        self._notifier = Notifier(os.environ)
+        look_every_s = min(LOOK_EVERY_S, self._notifier.interval_s or LOOK_EVERY_S)
+        self._rounds = Rounds(everybody, self._registry, self._clock, self._act, self._note, look_every_s=look_every_s)
         supervisor = Supervisor.of_environment(os.environ)
         self._looker = Looker(supervisor, self._registry, everybody, self._rounds.hurry)
         self._journal = Journal(settings.folders.state / "watchdog.json", everybody, self._now_s)
@@ -105,7 +110,6 @@ class Watchdog:
         )
         self._busy = Busy(settings.watchdog.cpu_warning_percent)
         self._deadman = Deadman(alerts.alert_deadman_url, self._is_round_good)
-        self._notifier = Notifier(os.environ)
         self._door = Door(settings.folders.socket("watchdog"), (Beat, Status), self._answer)
         self._tasks = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()
@@ -204,19 +208,18 @@ class Watchdog:
         task.add_done_callback(self._running.discard)
 
     async def _make_rounds(self) -> None:
-        look_every_s = min(LOOK_EVERY_S, self._notifier.interval_s or LOOK_EVERY_S)
         interval_s = self._settings.watchdog.watchdog_interval_s
         with self._pulse.waiting("interval"):
             while True:
-                if self._rounds.are_due(interval_s):
-                    await self._make_round(look_every_s)
+                if self._rounds.are_due():
+                    await self._make_round()
                 await self._rounds.pause(interval_s)
 
-    async def _make_round(self, look_every_s: float) -> None:
+    async def _make_round(self) -> None:
         everybody = self._watched.values()
         victim.assign(everybody, self._settings.watchdog.family_memory_mb)
         turns.assign(everybody)
-        has_looked = await self._rounds.make(self._looker, look_every_s)
+        has_looked = await self._rounds.make(self._looker)
         self._made_at_s = time.monotonic()
         self._digest.see(self._warnings(), time.time())
         self._pulse.progress += 1
@@ -240,7 +243,7 @@ class Watchdog:
                 await self._alerts.put(digest)
             if self._digest.is_changed:
                 await asyncio.to_thread(self._digest.save)
-            await asyncio.sleep(_SAVE_WARNINGS_S)
+            await tick(_SAVE_WARNINGS_S)
 
     def _is_round_good(self) -> bool:
         """Tell whether a round was made just now, with supervisord's answer where there is one."""
@@ -254,7 +257,7 @@ class Watchdog:
             for pid, each in held.items():
                 if each.process and each.process.pid == pid:
                     each.added_mb = added.get(pid, 0.0)
-            await asyncio.sleep(family.EVERY_S)
+            await tick(family.EVERY_S)
 
     def _note(self, each: Watched, heard: Heard | None, at_s: float) -> None:
         self._recorder.note(each, heard, at_s)
@@ -313,4 +316,4 @@ def main() -> int:
     """Run the watchdog; return its exit status. ``--shadow`` is WATCHDOG_SHADOW=yes."""
     if "--shadow" in sys.argv[1:]:
         os.environ["WATCHDOG_SHADOW"] = "yes"
-    return life.run("watchdog", Watchdog)
+    return life.run("watchdog", Watchdog, is_busy=False)

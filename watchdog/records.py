@@ -205,7 +205,7 @@ def limits_of(process: str, settings: WatchdogSettings, life: LifeSettings) -> L
         warning_mb=settings.analyzer_memory_warning_mb if is_analyzer else settings.memory_warning_mb,
         limit_mb=settings.analyzer_memory_limit_mb if is_analyzer else settings.memory_limit_mb,
         strikes=settings.watchdog_strikes,
-        strike_samples=max(settings.watchdog_strikes, settings.watchdog_strike_samples),
+        strike_samples=settings.watchdog_strike_samples,
         ceiling_factor=settings.memory_ceiling_factor,
         drain_s=settings.restart_drain_s,
         relieve_pause_s=settings.memory_relieve_pause_s,

@@ -1,7 +1,8 @@
 """The rounds: look, sample, judge; every second, and at once when somebody dies or a glance finds anything.
 
-A *glance*, four times a second, reads each process's memory and the age of its last beat, and nothing else: as long as
-all of them are well and stay below what anybody would act on, a whole round would say the same as the last one.
+A *glance* reads each process's memory and the age of its last beat, and nothing else: as long as all of them are well
+and stay below what anybody would act on, a whole round would say the same as the last one. It is taken every interval,
+and more rarely, down to once with each whole round, while all are so far from that that none could come near meanwhile.
 
 supervisord is asked less often (each question costs it 2.6 ms) but always after a death, and before
 a crash is believed. While it does not answer, the rounds go on and say what they see.
@@ -14,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ipc import logs
+from ipc.pace import is_another_tick, until_tick_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -35,8 +37,8 @@ LOOK_EVERY_S: Final = 5.0
 _LOOK_SOON_S: Final = 1.0
 #: Its states that do not change by themselves.
 _AT_REST: Final = frozenset({"RUNNING", "STOPPED", "EXITED", "FATAL", "ABSENT"})
-#: A whole round is made this often although every glance was clear: growth, progress and stuck work show in it
-#: alone, and none of them is a matter of less than a second. Four whole rounds a second cost a third more CPU.
+#: A whole round is made this often, at whole seconds, although every glance was clear: growth, progress and stuck work
+#: show in it alone, and none of them is a matter of less than a second. Four a second would cost half as much again.
 ROUND_EVERY_S: Final = 1.0
 #: Where one more sample over a limit is enough to act, it is taken this soon: a leak of 200 MB/s is met 0.2 s earlier.
 #: The kernel counts a process's pages in steps that a shorter wait might miss. Chosen, not measured.
@@ -53,15 +55,28 @@ class Rounds:
     ``note(watched, beat, at_s)`` is told of every process that was judged, whatever the verdict.
     """
 
-    def __init__(self, watched: Collection[Watched], registry: Registry, clock: Clock, act: Act, note: Note) -> None:
+    def __init__(  # noqa: PLR0913 - whom to judge by what, and whom to tell
+        self,
+        watched: Collection[Watched],
+        registry: Registry,
+        clock: Clock,
+        act: Act,
+        note: Note,
+        *,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
         self._watched = watched
         self._registry = registry
         self._clock = clock
         self._act = act
         self._note = note
+        self._look_every_s = look_every_s
+        self._every_s = min(ROUND_EVERY_S, look_every_s)
         self._wake = asyncio.Event()
         self._is_look_due = True
         self._made_at_s = 0.0
+        #: For how long all are clear, as of the last glance.
+        self._clear_s = 0.0
         self._told_at_s: dict[str, float] = {}
 
     def hurry(self) -> None:
@@ -70,37 +85,38 @@ class Rounds:
         self._wake.set()
 
     async def pause(self, interval_s: float) -> None:
-        """Wait for the next round: ``interval_s``, less where a strike is to be confirmed, or until hurried."""
-        is_waited_for = any(each.is_one_strike_short for each in self._watched)
+        """Wait for the next glance: ``interval_s``, or as the last one allows, or until hurried."""
         # A timer that sets the event costs a fifth of asyncio.timeout, which cancels and counts.
-        timer = asyncio.get_running_loop().call_later(
-            min(interval_s, CONFIRM_S) if is_waited_for else interval_s, self._wake.set
-        )
+        timer = asyncio.get_running_loop().call_later(self.pause_s(interval_s), self._wake.set)
         try:
             await self._wake.wait()
         finally:
             timer.cancel()
         self._wake.clear()
 
-    def are_due(self, interval_s: float) -> bool:
+    def pause_s(self, interval_s: float) -> float:
+        """Return how long that is: less than ``interval_s`` to confirm a strike, more where all are far from any."""
+        if any(each.is_one_strike_short for each in self._watched):
+            return min(interval_s, CONFIRM_S)
+        return max(interval_s, min(self._clear_s, until_tick_s(self._every_s, time.monotonic())))
+
+    def are_due(self) -> bool:
         """Take a glance; return whether there is anything in it, or a whole round is due anyway."""
         now_s = time.monotonic()
         if (late_s := self._clock.tick(now_s)) > _LATE_S:
             _log.warning("The watchdog itself was late: the lost time is held against nobody", lost_s=round(late_s, 1))
         at_s = self._clock.at(now_s)
-        return (
-            self._is_look_due
-            or self._registry.has_strangers
-            or now_s - self._made_at_s >= ROUND_EVERY_S - interval_s / 2
-            or not all(each.is_clear(at_s, self._registry) for each in self._watched)
-        )
+        self._clear_s = min(each.clear_for_s(at_s, self._registry) for each in self._watched)
+        is_time = is_another_tick(self._every_s, self._made_at_s, now_s)
+        return is_time or self._is_look_due or self._registry.has_strangers or not self._clear_s
 
-    async def make(self, looker: Looker, look_every_s: float) -> bool:
+    async def make(self, looker: Looker) -> bool:
         """Make one round; return whether supervisord was asked in it."""
-        now_s = self._made_at_s = time.monotonic()
+        now_s, look_every_s = time.monotonic(), self._look_every_s
+        self._made_at_s = now_s
         if any(each.supervisor_state not in _AT_REST for each in self._watched):
             look_every_s = min(look_every_s, _LOOK_SOON_S)
-        is_time = now_s - looker.looked_at_s >= look_every_s
+        is_time = is_another_tick(look_every_s, looker.looked_at_s, now_s)
         has_looked = is_time or self._is_look_due or self._registry.has_strangers
         if has_looked:
             self._is_look_due = False

@@ -60,6 +60,18 @@ async def test_a_store_that_can_not_be_read_is_told_and_so_is_that_it_can_again(
         assert await seen(api) == ()
 
 
+async def test_what_an_empty_or_lost_store_does_not_say_is_not_known(short_path: Path) -> None:
+    """A store that was lost, or begun anew, tells neither that data is old nor that it is fresh."""
+    async with running_api(short_path, **REDDIT) as api:
+        await api.store(scored(item("t3_a", created_utc=int(time.time()) - 60)), cycles=(cycle("c1"),))
+        await seen(api)
+        assert api.pulse.beat(0.0).looked_for == ("database", "stale", "silent")
+        api.settings.folders.store.unlink()
+        await api.store()
+        await seen(api)
+        assert api.pulse.beat(0.0).looked_for == ("database",)
+
+
 async def test_old_data_is_told_with_its_cause(short_path: Path) -> None:
     """Refused by Reddit, quiet, or stalled: an operator does something else for each."""
     now = time.time()

@@ -112,7 +112,7 @@ def test_shared_pages_of_a_family_count_once() -> None:
         parent.stdout.readline()
         rss_mb = parse_stat(Path(f"/proc/{parent.pid}/stat").read_bytes()).rss_mb
         added = family.children_mb([parent.pid, os.getpid()])
-        child = next(pid for pid, stat in family._stats(Path("/proc")) if stat.parent == parent.pid)
+        (child,) = family._children(Path("/proc"), parent.pid)
         os.kill(child, signal.SIGKILL)
         parent.kill()
     assert rss_mb > 57
@@ -127,8 +127,9 @@ def test_a_process_without_children_has_nothing_added() -> None:
 
 def test_a_family_that_cannot_be_read_is_not_guessed(tmp_path: Path) -> None:
     """Unreadable is not guilty: without the proportional share nothing is added."""
-    for pid, parent in ((10, 1), (11, 10)):
-        (tmp_path / str(pid)).mkdir()
+    for pid, parent, children in ((10, 1, b"11 "), (11, 10, b"")):
+        (tmp_path / str(pid) / "task" / str(pid)).mkdir(parents=True)
+        (tmp_path / str(pid) / "task" / str(pid) / "children").write_bytes(children)
         line = f"{pid} (x) S {parent} ".encode() + _FIELDS.split(b" ", 2)[2]
         (tmp_path / str(pid) / "stat").write_bytes(line)
     assert family.children_mb([10], tmp_path) == {}
