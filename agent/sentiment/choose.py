@@ -1,0 +1,28 @@
+"""Which engine scores: the one place that opens a model for whoever needs one, the analyzer and the commands alike.
+
+Opening takes seconds with flair: do it in a worker thread where something else must go on meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.sentiment import model_folder
+
+if TYPE_CHECKING:
+    from agent.sentiment.engine import Engine
+
+
+def open_engine(model: str, *, threads: int = 1) -> Engine:
+    """Open a model by the name of the setting SENTIMENT_MODEL.
+
+    Raises:
+        ModelError: it is missing, damaged, of another kind, or not to be had. One sentence for the operator.
+
+    """
+    # Before flair is imported: a folder that only the operator can mend is told of within milliseconds.
+    if (folder := model_folder.folder_of(model)) is not None:
+        model_folder.examine(folder)
+    from agent.sentiment.flair_engine import load  # noqa: PLC0415 - takes seconds, and only who scores pays it
+
+    return load(model, threads=threads)

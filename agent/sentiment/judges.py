@@ -1,0 +1,98 @@
+"""Whoever says of texts whether they are positive, neutral or negative: our models, and the tools beside them.
+
+VADER and TextBlob are no dependencies: they judge where they are installed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from agent.sentiment.choose import open_engine
+from agent.sentiment.engine import SENTIMENTS, TextFailure
+from agent.sentiment.figures import Answer
+from agent.sentiment.rules import prepare
+from ipc.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agent.sentiment.engine import Engine, Sentiment
+    from agent.sentiment.labelled import Example
+
+#: VADER's authors call a text neutral between -0.05 and 0.05; TextBlob's name no edges, and get the same.
+EDGE: Final = 0.05
+
+
+class Judge(Protocol):
+    """Says of each text what it is."""
+
+    @property
+    def name(self) -> str:
+        """Its name in tables."""
+        ...
+
+    def judge(self, examples: Sequence[Example]) -> list[Answer]:
+        """Answer for each text, in order."""
+        ...
+
+
+class ModelJudge:
+    """An engine behind the service's own rules: what a post with these words would be stored with."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.name = engine.name
+
+    def judge(self, examples: Sequence[Example]) -> list[Answer]:
+        """Answer for each text, in order."""
+        prepared = [prepare(example.title, example.text) for example in examples]
+        outcomes = iter(self._engine.score([one.text for one in prepared if one.text is not None]))
+        found = [one.fixed or next(outcomes) for one in prepared]
+        return [
+            Answer(None) if isinstance(outcome, TextFailure) else Answer(outcome.sentiment, outcome.confidence)
+            for outcome in found
+        ]
+
+
+class LexiconJudge:
+    """A tool that gives a text one number from -1 to 1. It sees the text as it is: the rules are ours, not its own."""
+
+    def __init__(self, name: str, polarity: Callable[[str], float]) -> None:
+        self.name = name
+        self._polarity = polarity
+
+    def judge(self, examples: Sequence[Example]) -> list[Answer]:
+        """Answer for each text, in order; without confidence, for its number is no probability."""
+        return [Answer(_named(self._polarity(f"{each.title}\n{each.text}".strip()))) for each in examples]
+
+
+def open_judge(name: str, *, threads: int = 1) -> Judge:
+    """Open "vader", "textblob", or a model as SENTIMENT_MODEL names it.
+
+    Raises:
+        ModelError: it is missing, damaged, of another kind, or not installed. One sentence for the operator.
+
+    """
+    makers = {"vader": _vader, "textblob": _textblob}
+    return makers[name.lower()]() if name.lower() in makers else ModelJudge(open_engine(name, threads=threads))
+
+
+def _vader() -> Judge:
+    try:
+        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # noqa: PLC0415 - where it is installed
+    except ImportError as error:
+        raise ModelError("VADER is not installed: pip install vaderSentiment") from error
+    analyzer = SentimentIntensityAnalyzer()
+    return LexiconJudge("VADER", lambda text: float(analyzer.polarity_scores(text)["compound"]))
+
+
+def _textblob() -> Judge:
+    try:
+        from textblob import TextBlob  # noqa: PLC0415 - where it is installed
+    except ImportError as error:
+        raise ModelError("TextBlob is not installed: pip install textblob") from error
+    return LexiconJudge("TextBlob", lambda text: float(TextBlob(text).sentiment.polarity))
+
+
+def _named(polarity: float) -> Sentiment:
+    return SENTIMENTS[0 if polarity >= EDGE else 2 if polarity <= -EDGE else 1]
