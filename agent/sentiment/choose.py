@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.sentiment import model_folder
+from ipc.errors import ModelError
 
 if TYPE_CHECKING:
     from agent.sentiment.engine import Engine
@@ -23,6 +24,8 @@ def open_engine(model: str, *, threads: int = 1) -> Engine:
     # Before flair is imported: a folder that only the operator can mend is told of within milliseconds.
     if (folder := model_folder.folder_of(model)) is not None:
         model_folder.examine(folder)
-    from agent.sentiment.flair_engine import load  # noqa: PLC0415 - takes seconds, and only who scores pays it
-
+    try:
+        from agent.sentiment.flair_engine import load  # noqa: PLC0415 - takes seconds, and only who scores pays it
+    except ModuleNotFoundError as error:
+        raise ModelError(f"{error.name} is not installed: pip install 'sentimentagent[analyzer]'") from error
     return load(model, threads=threads)

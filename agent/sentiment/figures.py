@@ -31,7 +31,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     #: None where the text broke the model: never right.
     sentiment: Sentiment | None
-    #: None where the judge names no probability.
+    #: None where the judge names no probability, or a rule decided without it.
     confidence: float | None = None
 
 
@@ -59,7 +59,7 @@ class Figures(msgspec.Struct, frozen=True):
     n: int
     macro_f1: float
     accuracy: float
-    #: Expected calibration error; None for a judge without probabilities.
+    #: Expected calibration error over the answers with a confidence; None for a judge without probabilities.
     ece: float | None
     #: Texts that broke the model: counted as wrong.
     failed: int
@@ -94,11 +94,11 @@ def measure(labels: Sequence[Sentiment], answers: Sequence[Answer]) -> Figures:
         n=len(labels),
         macro_f1=macro_f1(pairs),
         accuracy=_accuracy(pairs),
-        ece=None if bins is None else sum(each.n * abs(each.confidence - each.accuracy) for each in bins) / len(labels),
+        ece=_ece(bins),
         failed=sum(count for (_, said), count in pairs.items() if said is None),
         confusion={label: {said: pairs[label, said] for said in SENTIMENTS} for label in SENTIMENTS},
         classes={each: _class_figures(pairs, each) for each in SENTIMENTS},
-        calibration=bins or [],
+        calibration=bins,
     )
 
 
@@ -127,7 +127,8 @@ def compare(labels: Sequence[Sentiment], first: Sequence[Answer], second: Sequen
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the two-sided exact p of so uneven a split, were each side as likely."""
     whole, less = only_first + only_second, min(only_first, only_second)
-    return min(1.0, 2 * sum(math.comb(whole, k) for k in range(less + 1)) / 2**whole)
+    ways = sum(math.comb(whole, k) for k in range(less + 1))
+    return min(1.0, 2 * ways / (1 << whole))
 
 
 def macro_f1(pairs: Mapping[tuple[Sentiment, Sentiment | None], int]) -> float:
@@ -153,18 +154,23 @@ def _accuracy(pairs: Mapping[tuple[Sentiment, Sentiment | None], int]) -> float:
     return sum(count for (label, said), count in pairs.items() if label == said) / whole if whole else 0.0
 
 
-def _bins(labels: Sequence[Sentiment], answers: Sequence[Answer]) -> list[Bin] | None:
-    """Return the bins that hold a text; None where no answer has a confidence."""
+def _bins(labels: Sequence[Sentiment], answers: Sequence[Answer]) -> list[Bin]:
+    """Return the bins that hold a text, of the answers that have a confidence."""
     held: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
     for label, answer in zip(labels, answers, strict=True):
         if answer.confidence is not None:
             held[min(BINS - 1, int(answer.confidence * BINS))].append((answer.confidence, answer.sentiment == label))
-    found = [
+    return [
         Bin(len(each), sum(sure for sure, _ in each) / len(each), sum(right for _, right in each) / len(each))
         for each in held
         if each
     ]
-    return found or None
+
+
+def _ece(bins: Sequence[Bin]) -> float | None:
+    """Return how far confidence is from being right, averaged over texts."""
+    whole = sum(each.n for each in bins)
+    return sum(each.n * abs(each.confidence - each.accuracy) for each in bins) / whole if whole else None
 
 
 _Cells = Counter[tuple[Sentiment, Sentiment | None, Sentiment | None]]

@@ -5,6 +5,7 @@ VADER and TextBlob are no dependencies: they judge where they are installed.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.sentiment.choose import open_engine
@@ -16,9 +17,11 @@ from ipc.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agent.sentiment.engine import Engine, Sentiment
+    from agent.sentiment.engine import Engine, Outcome, Sentiment
     from agent.sentiment.labelled import Example
 
+#: Texts that are easy to get wrong, by kind, written for this project.
+HARD_CASES: Final = Path(__file__).parent / "hard_cases.tsv"
 #: VADER's authors call a text neutral between -0.05 and 0.05; TextBlob's name no edges, and get the same.
 EDGE: Final = 0.05
 
@@ -31,8 +34,8 @@ class Judge(Protocol):
         """Its name in tables."""
         ...
 
-    def judge(self, examples: Sequence[Example]) -> list[Answer]:
-        """Answer for each text, in order."""
+    def judge(self, examples: Sequence[Example], on_progress: Callable[[int], None] | None = None) -> list[Answer]:
+        """Answer for each text, in order; ``on_progress`` hears how many were done since its last call."""
         ...
 
 
@@ -43,15 +46,12 @@ class ModelJudge:
         self._engine = engine
         self.name = engine.name
 
-    def judge(self, examples: Sequence[Example]) -> list[Answer]:
+    def judge(self, examples: Sequence[Example], on_progress: Callable[[int], None] | None = None) -> list[Answer]:
         """Answer for each text, in order."""
         prepared = [prepare(example.title, example.text) for example in examples]
-        outcomes = iter(self._engine.score([one.text for one in prepared if one.text is not None]))
-        found = [one.fixed or next(outcomes) for one in prepared]
-        return [
-            Answer(None) if isinstance(outcome, TextFailure) else Answer(outcome.sentiment, outcome.confidence)
-            for outcome in found
-        ]
+        outcomes = iter(self._engine.score([one.text for one in prepared if one.text is not None], on_progress))
+        # What a rule decided has no confidence of the model's: it is no part of its calibration.
+        return [Answer(one.fixed.sentiment) if one.fixed else _answer(next(outcomes)) for one in prepared]
 
 
 class LexiconJudge:
@@ -61,9 +61,12 @@ class LexiconJudge:
         self.name = name
         self._polarity = polarity
 
-    def judge(self, examples: Sequence[Example]) -> list[Answer]:
+    def judge(self, examples: Sequence[Example], on_progress: Callable[[int], None] | None = None) -> list[Answer]:
         """Answer for each text, in order; without confidence, for its number is no probability."""
-        return [Answer(_named(self._polarity(f"{each.title}\n{each.text}".strip()))) for each in examples]
+        answers = [Answer(_named(self._polarity(f"{each.title}\n{each.text}".strip()))) for each in examples]
+        if on_progress is not None:
+            on_progress(len(answers))
+        return answers
 
 
 def open_judge(name: str, *, threads: int = 1) -> Judge:
@@ -92,6 +95,10 @@ def _textblob() -> Judge:
     except ImportError as error:
         raise ModelError("TextBlob is not installed: pip install textblob") from error
     return LexiconJudge("TextBlob", lambda text: float(TextBlob(text).sentiment.polarity))
+
+
+def _answer(outcome: Outcome) -> Answer:
+    return Answer(None) if isinstance(outcome, TextFailure) else Answer(outcome.sentiment, outcome.confidence)
 
 
 def _named(polarity: float) -> Sentiment:

@@ -13,7 +13,7 @@ can't be read is returned as such, with its number.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -61,7 +61,9 @@ def read(file: Path) -> tuple[list[Example], list[BadLine]]:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
             if line.strip() and not (number == 1 and {cell.strip().lower() for cell in line.split("\t")} in _HEADINGS):
                 examples.append(_parsed(line, number))
-        except (ValueError, msgspec.MsgspecError) as error:  # UnicodeDecodeError is a ValueError
+        except UnicodeDecodeError:
+            bad.append(BadLine(number, "expected UTF-8, found other bytes"))
+        except (ValueError, msgspec.MsgspecError) as error:
             bad.append(BadLine(number, str(error)))
     return examples, bad
 
@@ -106,5 +108,4 @@ def _example(number: int, label: Sentiment, title: str, text: str, kind: str | N
 
 
 def _label(word: str) -> Sentiment | None:
-    word = word.strip().lower()
-    return cast("Sentiment", word) if word in SENTIMENTS else None
+    return next((each for each in SENTIMENTS if each == word.strip().lower()), None)

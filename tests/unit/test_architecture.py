@@ -26,6 +26,9 @@ ONLY_IN = {
     "asyncpraw": "agent/sources/reddit.py",
     "azure": "agent/store/cosmos_client.py",
     "apprise": "watchdog/apprise_sender.py",
+    "matplotlib": "agent/sentiment/plot.py",
+    "textblob": "agent/sentiment/judges.py",
+    "vaderSentiment": "agent/sentiment/judges.py",
 }
 #: `api` shows what is stored; it never reads a source or loads a model.
 NOT_FOR_API = ("agent.sources", "agent.sentiment", "agent.outbox", "agent.collector", "agent.analyzer")
