@@ -16,10 +16,11 @@ from flair.data import Dictionary, Sentence
 from flair.models import TextClassifier
 from safetensors.torch import load_file, save_file
 
-from agent.sentiment import flair_engine
+from agent.sentiment import flair_engine, piecewise
 from agent.sentiment.engine import SENTIMENTS, Engine, Scores, TextFailure
-from agent.sentiment.flair_engine import FlairEngine, HubModel, load, three_of_two
+from agent.sentiment.flair_engine import HubModel, load, three_of_two
 from agent.sentiment.model_folder import EMBEDDED
+from agent.sentiment.piecewise import PiecewiseEngine
 from agent.sentiment.rules import prepare
 from ipc.errors import ModelError
 
@@ -108,7 +109,7 @@ def test_progress_adds_up(engine: Engine) -> None:
 class Poisoned:
     """A model whose runs break when one word is among the rows: the real one behind the seam that it has."""
 
-    def __init__(self, real: flair_engine.Model, word: str) -> None:
+    def __init__(self, real: piecewise.Model, word: str) -> None:
         self._real = real
         self._poison = list(real.rows([word])[0][1:-1])
         self.largest = 0
@@ -127,8 +128,8 @@ class Poisoned:
 
 def test_a_text_that_breaks_the_model_is_alone_in_failing(engine: Engine) -> None:
     """Its neighbours in the batch get the scores that they get without it."""
-    assert isinstance(engine, FlairEngine)
-    broken = FlairEngine("poisoned", Poisoned(engine._model, "zebra"))
+    assert isinstance(engine, PiecewiseEngine)
+    broken = PiecewiseEngine("poisoned", Poisoned(engine._model, "zebra"))
     texts = [text for text, _ in OBVIOUS] * 10
     texts[37] = "a zebra crossed the road"
     outcomes = broken.score(texts)
@@ -138,8 +139,8 @@ def test_a_text_that_breaks_the_model_is_alone_in_failing(engine: Engine) -> Non
 
 def test_a_long_text_with_a_breaking_piece_fails_whole(engine: Engine) -> None:
     """Half a text's score would pass for the whole's."""
-    assert isinstance(engine, FlairEngine)
-    broken = FlairEngine("poisoned", Poisoned(engine._model, "zebra"))
+    assert isinstance(engine, PiecewiseEngine)
+    broken = PiecewiseEngine("poisoned", Poisoned(engine._model, "zebra"))
     (outcome,) = broken.score(["It is a fine day to write tests. " * 20 + "A zebra! " + "And so it went on. " * 20])
     assert isinstance(outcome, TextFailure)
 
@@ -153,10 +154,10 @@ def test_a_lone_surrogate_fails_alone(engine: Engine) -> None:
 
 def test_long_texts_do_not_make_big_batches(engine: Engine) -> None:
     """A batch is bounded by its padded tokens, so that 64 long posts need no more memory than comments."""
-    assert isinstance(engine, FlairEngine)
+    assert isinstance(engine, PiecewiseEngine)
     watched = Poisoned(engine._model, "zebra")
-    FlairEngine("watched", watched).score(["Long posts go on and on about it. " * 120] * 4 + ["short"] * 200)
-    assert watched.largest <= flair_engine.BATCH_TOKENS
+    PiecewiseEngine("watched", watched).score(["Long posts go on and on about it. " * 120] * 4 + ["short"] * 200)
+    assert watched.largest <= piecewise.BATCH_TOKENS
 
 
 def test_a_verdict_at_the_end_of_a_long_story_is_heard(engine: Engine) -> None:
@@ -291,7 +292,7 @@ def hub_classifier(labels: Sequence[str]) -> TextClassifier:
     for label in labels:
         dictionary.add_item(label)
     engine = load("embedded")
-    assert isinstance(engine, FlairEngine)
+    assert isinstance(engine, PiecewiseEngine)
     real = engine._model
     assert isinstance(real, flair_engine.EmbeddedModel)
     classifier = TextClassifier(real._classifier.embeddings.float(), "sentiment", label_dictionary=dictionary)
@@ -304,7 +305,7 @@ def hub_classifier(labels: Sequence[str]) -> TextClassifier:
 
 def test_a_two_class_hub_model_gets_its_neutral_from_its_confidence() -> None:
     """flair:sentiment knows only POSITIVE and NEGATIVE; the run is flair's own predict."""
-    engine = FlairEngine("flair:sentiment", HubModel(hub_classifier(["NEGATIVE", "POSITIVE"]), "flair:sentiment"))
+    engine = PiecewiseEngine("flair:sentiment", HubModel(hub_classifier(["NEGATIVE", "POSITIVE"]), "flair:sentiment"))
     assert one(engine, "I love it, thank you, it is perfect").sentiment == "positive"
     assert one(engine, "I hate it, it is horrible and broken").sentiment == "negative"
     outcomes = engine.score(["I love it!", "terrible, I hate it", "I love it!"])
@@ -317,7 +318,7 @@ def test_a_two_class_hub_model_gets_its_neutral_from_its_confidence() -> None:
 
 def test_a_three_class_hub_model_keeps_its_own_neutral() -> None:
     """Whatever the order of its labels."""
-    engine = FlairEngine("x/y", HubModel(hub_classifier(["negative", "neutral", "positive"]), "x/y"))
+    engine = PiecewiseEngine("x/y", HubModel(hub_classifier(["negative", "neutral", "positive"]), "x/y"))
     assert one(engine, "The meeting is on Tuesday at 3pm.").sentiment == "neutral"
 
 

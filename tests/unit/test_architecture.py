@@ -21,6 +21,9 @@ MAY_IMPORT = {
 #: What only one module may import, and which.
 ONLY_IN = {
     "flair": "agent/sentiment/flair_engine.py",
+    "onnx": "agent/sentiment/onnx_graph.py",
+    "onnxruntime": "agent/sentiment/onnx_engine.py",
+    "tokenizers": "agent/sentiment/onnx_engine.py",
     "torch": "agent/sentiment/flair_engine.py",
     "transformers": "agent/sentiment/flair_engine.py",
     "asyncpraw": "agent/sources/reddit.py",
