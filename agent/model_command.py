@@ -112,7 +112,8 @@ def _read(file: Path, *, skip_bad: bool) -> tuple[list[Example], list[BadLine]]:
 
 def _open(name: str, settings: Settings) -> Judge:
     try:
-        return open_judge(name, threads=settings.analyzer.analyzer_threads)
+        analyzer = settings.analyzer
+        return open_judge(name, engine=analyzer.sentiment_engine, threads=analyzer.analyzer_threads)
     except ModelError as error:
         _fail(str(error), EX_CONFIG)
 

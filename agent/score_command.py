@@ -92,7 +92,9 @@ def _words(told: dict[str, Any]) -> str:
 def _engine(name: str | None) -> Engine:
     try:
         settings = load().analyzer
-        return open_engine(name or settings.sentiment_model, threads=settings.analyzer_threads)
+        return open_engine(
+            name or settings.sentiment_model, engine=settings.sentiment_engine, threads=settings.analyzer_threads
+        )
     except SettingsError as error:
         _fail(f"wrong settings: {error}", EX_CONFIG)
     except ModelError as error:

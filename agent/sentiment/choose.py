@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from agent.sentiment.engine import Engine
 
 
-def open_engine(model: str, *, threads: int = 1) -> Engine:
-    """Open a model by the name of the setting SENTIMENT_MODEL.
+def open_engine(model: str, *, engine: str = "flair", threads: int = 1) -> Engine:
+    """Open a model by the name of the setting SENTIMENT_MODEL, in the engine that SENTIMENT_ENGINE names.
 
     Raises:
         ModelError: it is missing, damaged, of another kind, or not to be had. One sentence for the operator.
@@ -24,8 +24,22 @@ def open_engine(model: str, *, threads: int = 1) -> Engine:
     # Before flair is imported: a folder that only the operator can mend is told of within milliseconds.
     if (folder := model_folder.folder_of(model)) is not None:
         model_folder.examine(folder)
+    return (_load_onnx if engine == "onnx" else _load_flair)(model, threads)
+
+
+def _load_flair(model: str, threads: int) -> Engine:
     try:
         from agent.sentiment.flair_engine import load  # noqa: PLC0415 - takes seconds, and only who scores pays it
     except ModuleNotFoundError as error:
         raise ModelError(f"{error.name} is not installed: pip install 'sentimentagent[analyzer]'") from error
+    return load(model, threads=threads)
+
+
+def _load_onnx(model: str, threads: int) -> Engine:
+    try:
+        from agent.sentiment.onnx_engine import load  # noqa: PLC0415 - an extra that not everybody installs
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"SENTIMENT_ENGINE=onnx needs {error.name}, which is not installed: pip install 'sentimentagent[onnx]'"
+        ) from error
     return load(model, threads=threads)

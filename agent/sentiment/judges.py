@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 HARD_CASES: Final = Path(__file__).parent / "hard_cases.tsv"
 #: VADER's authors call a text neutral between -0.05 and 0.05; TextBlob's name no edges, and get the same.
 EDGE: Final = 0.05
+#: Before a model's name: the same weights in the other engine, so that the two can be held against each other.
+_ONNX: Final = "onnx:"
 
 
 class Judge(Protocol):
@@ -69,15 +71,19 @@ class LexiconJudge:
         return answers
 
 
-def open_judge(name: str, *, threads: int = 1) -> Judge:
-    """Open "vader", "textblob", or a model as SENTIMENT_MODEL names it.
+def open_judge(name: str, *, engine: str = "flair", threads: int = 1) -> Judge:
+    """Open "vader", "textblob", or a model as SENTIMENT_MODEL names it; after "onnx:" in that engine.
 
     Raises:
         ModelError: it is missing, damaged, of another kind, or not installed. One sentence for the operator.
 
     """
     makers = {"vader": _vader, "textblob": _textblob}
-    return makers[name.lower()]() if name.lower() in makers else ModelJudge(open_engine(name, threads=threads))
+    if name.lower() in makers:
+        return makers[name.lower()]()
+    if name.startswith(_ONNX):
+        name, engine = name.removeprefix(_ONNX), "onnx"
+    return ModelJudge(open_engine(name, engine=engine, threads=threads))
 
 
 def _vader() -> Judge:

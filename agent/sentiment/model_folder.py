@@ -82,6 +82,14 @@ def folder_of(model: str) -> Path | None:
     return None
 
 
+def is_hub_name(model: str) -> bool:
+    """Whether SENTIMENT_MODEL names a model that is fetched: then the network may be to blame, and may come back."""
+    try:
+        return folder_of(model) is None
+    except ModelError:
+        return False
+
+
 def examine(folder: Path) -> tuple[ModelConfig, bytes]:
     """Return the config and the tokenizer of a folder whose files are whole and belong together, as far as is seen.
 

@@ -65,8 +65,13 @@ class _Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._values: dict[str, TensorProto] = {}
 
-    def add(  # noqa: ANN401 - an operator's attributes are of any kind
-        self, kind: str, inputs: list[str], output: str, domain: str = "", **attributes: Any
+    def add(
+        self,
+        kind: str,
+        inputs: list[str],
+        output: str,
+        domain: str = "",
+        **attributes: Any,  # noqa: ANN401 - each operator has its own
     ) -> str:
         """Add an operator."""
         self._nodes.append(helper.make_node(kind, inputs, [output], name=output, domain=domain, **attributes))
