@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from agent.explaining import Explaining
 from agent.retention import retain_every_hour
 from agent.sentiment.choose import open_engine
 from agent.sentiment.model_folder import is_hub_name
@@ -27,7 +28,7 @@ from ipc.channel import Connection, Door
 from ipc.delivery import WINDOW
 from ipc.errors import ModelError, SettingsError, StoreUnavailable, WireError
 from ipc.life import Pulse, run
-from ipc.messages import Ack, AnyMessage, Batch
+from ipc.messages import Ack, AnyMessage, Batch, Explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -64,7 +65,7 @@ class Analyzer:
         self._pulse = pulse
         self._load = load or (lambda: _load(settings.analyzer))
         self._settings = settings
-        self._door = Door(settings.folders.socket("analyzer"), Batch, self._on_message)
+        self._door = Door(settings.folders.socket("analyzer"), (Batch, Explain), self._on_message)
         self._waiting: asyncio.Queue[tuple[Connection, Batch]] = asyncio.Queue(WAITING_BATCHES)
         # The model is used from this one thread, so that beats go on while it works.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
@@ -87,6 +88,7 @@ class Analyzer:
                 self._engine = await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
             _log.info("Model loaded", model=self._engine.name, after_s=round(time.monotonic() - began_s, 2))
             self._pulse.facts["model"] = self._engine.name
+            self._explaining = Explaining(self._engine, self._thread)
             await opening.enter_async_context(self._door)
             self._open = opening.pop_all()
         return self
@@ -126,6 +128,9 @@ class Analyzer:
             stopping.cancel()
 
     async def _on_message(self, connection: Connection, message: AnyMessage) -> None:
+        if isinstance(message, Explain):
+            await connection.send(await self._explaining.answer(message))
+            return
         assert isinstance(message, Batch)  # noqa: S101 - the door takes nothing else
         await self._waiting.put((connection, message))
         self._pulse.gauges["waiting_batches"] = self._waiting.qsize()

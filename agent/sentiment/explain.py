@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from agent.sentiment.engine import Engine
 
-#: Words that are tried: two comments' worth, or the two pieces of a long post that matter most. Chosen: some 0.2 s.
-MAX_WORDS: Final = 80
+#: Words that are tried: two comments' worth, or the piece of a long post that matters most. Chosen: 0.5 s of a core.
+MAX_WORDS: Final = 50
 _WORD: Final = re.compile(r"\S+")
 
 

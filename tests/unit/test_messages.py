@@ -21,6 +21,9 @@ from ipc.messages import (
     CycleStarted,
     Drain,
     Drained,
+    Explain,
+    Explained,
+    Explanation,
     Incident,
     Item,
     ProcessReport,
@@ -30,6 +33,7 @@ from ipc.messages import (
     StatusReport,
     SubredditFailure,
     Trouble,
+    WordEffect,
     decode,
     encode,
 )
@@ -94,9 +98,19 @@ REPORT = ProcessReport(
     progress_age_s=12.0,
 )
 INCIDENT = Incident(id="i1", process="api", kind="memory", opened_utc=1.0, closed_utc=None, reason="r", action="a")
+EXPLANATION = Explanation(
+    sentiment="positive",
+    confidence=0.75,
+    rule="text",
+    model="embedded",
+    words=(WordEffect(word="love", effect=0.5),),
+    is_whole=True,
+)
 MESSAGES: list[AnyMessage] = [
     Batch(seq=1, items=(ITEM,), cycles=(CYCLE,)),
     Ack(seq=1),
+    Explain(title="a", content="b"),
+    Explained(explanation=EXPLANATION),
     Collect(),
     CycleStarted(cycle_id="c1"),
     CycleRunning(cycle_id="c1"),
