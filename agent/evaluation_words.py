@@ -9,6 +9,7 @@ from ipc.logs import harmless
 
 if TYPE_CHECKING:
     from agent.evaluation import Comparison, DifferingText, Evaluation, Share
+    from agent.sentiment.onnx_export import Agreement, Exported
 
 #: Characters of a text that ``--show`` prints.
 _SHOWN_CHARACTERS: Final = 160
@@ -38,6 +39,23 @@ def of_evaluation(found: Evaluation) -> str:
 
 def _kind_words(kind: str, share: Share) -> str:
     return f"{harmless(kind):<16}{share.right:>5} of {share.n:<4} right{share.right / share.n:>8.0%}"
+
+
+def of_export(exported: Exported, found: Agreement | None) -> str:
+    """Return what was written, and how far it scores as its original does."""
+    files = [f"{size:>12,} bytes  {name}" for name, size in exported.files.items()]
+    if found is None:
+        return "\n".join([f"written: {harmless(exported.folder)}", *files])
+    verdict = "" if found.is_enough else ": too few, don't use it"
+    return "\n".join(
+        [
+            f"written: {harmless(exported.folder)}",
+            *files,
+            f"the same label as in flair: {found.labels:.2%} of {found.texts} texts{verdict}",
+            f"largest difference of a probability: {found.largest_difference:.3f}",
+            f"use it: SENTIMENT_ENGINE=onnx SENTIMENT_MODEL={harmless(exported.folder)}",
+        ]
+    )
 
 
 def of_comparison(found: Comparison) -> str:

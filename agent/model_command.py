@@ -1,4 +1,4 @@
-"""``sentimentagent model``: measure a sentiment model on labelled texts, and hold two judges against each other.
+"""``sentimentagent model``: measure a sentiment model, hold two judges against each other, export for onnxruntime.
 
 Nothing of a running system is asked or changed. A model that can't be loaded is one sentence and exit status 78.
 """
@@ -15,7 +15,9 @@ import msgspec
 from agent import evaluation_words
 from agent.evaluation import Comparison, Evaluation, differing, disagreements, evaluation, flat
 from agent.sentiment import figures, labelled
+from agent.sentiment.choose import open_engine
 from agent.sentiment.judges import HARD_CASES, Judge, open_judge
+from agent.sentiment.rules import prepare
 from ipc import logs
 from ipc.environment import load
 from ipc.errors import ModelError, SettingsError
@@ -24,7 +26,9 @@ from ipc.logs import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import ModuleType
 
+    from agent.sentiment.engine import Outcome
     from agent.sentiment.figures import Answer, Figures
     from agent.sentiment.labelled import BadLine, Example
     from ipc.settings import Settings
@@ -91,6 +95,57 @@ def compare(  # noqa: PLR0913 - an option each
     )
     told = msgspec.to_builtins(found) | {"first": flat(one), "second": flat(other)}
     click.echo(_json(told) if as_json else evaluation_words.of_comparison(found))
+
+
+@model.command()
+@click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--model", "name", help="As the setting SENTIMENT_MODEL, which is the default: embedded, or a folder.")
+@click.option("--on", "file", type=_EXISTING, default=HARD_CASES, help="Labelled texts; by default the hard cases.")
+@_SKIP_BAD
+@_AS_JSON
+def export(dest: Path, name: str | None, file: Path, *, skip_bad: bool, as_json: bool) -> None:
+    """Write a model into the folder DEST as SENTIMENT_ENGINE=onnx runs it, then score the texts in both engines.
+
+    Exit status 1 when clearly more than 1 % of the labels differ.
+    """
+    settings = _settings()
+    examples, _ = _read(file, skip_bad=skip_bad)
+    source = name or settings.analyzer.sentiment_model
+    exporting = _exporter()
+    try:
+        exported = exporting.export(source, dest)
+        here = _outcomes("onnx", str(dest), examples, settings)
+    except ModelError as error:
+        _fail(str(error), EX_CONFIG)
+    except OSError as error:
+        _fail(f"{dest} can't be written: {error.strerror}")
+    try:
+        found = exporting.agreement(_outcomes("flair", source, examples, settings), here)
+    except ModelError as error:
+        click.echo(harmless(f"not compared: {error}"), err=True)
+        found = None
+    told = {"exported": exported, "agreement": found}
+    click.echo(_json(told) if as_json else evaluation_words.of_export(exported, found))
+    if found and not found.is_enough:
+        sys.exit(1)
+
+
+def _exporter() -> ModuleType:
+    """Return what draws graphs: the library onnx is an extra."""
+    try:
+        from agent.sentiment import onnx_export  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        _fail(f"export needs {error.name}, which is not installed: pip install 'sentimentagent[export]'")
+    return onnx_export
+
+
+def _outcomes(engine: str, name: str, examples: Sequence[Example], settings: Settings) -> list[Outcome]:
+    """Score the texts that the rules don't decide alone."""
+    opened = open_engine(name, engine=engine, threads=settings.analyzer.analyzer_threads)
+    prepared = [prepare(example.title, example.text).text for example in examples]
+    texts = [text for text in prepared if text is not None]
+    with click.progressbar(length=len(texts), label=opened.name, file=sys.stderr) as bar:
+        return opened.score(texts, bar.update)
 
 
 def _read(file: Path, *, skip_bad: bool) -> tuple[list[Example], list[BadLine]]:
