@@ -61,9 +61,9 @@ def evaluate(file: Path, name: str | None, plot: Path | None, *, skip_bad: bool,
     examples, bad = _read(file, skip_bad=skip_bad)
     judge = _open(name or settings.analyzer.sentiment_model, settings)
     found = evaluation(judge.name, str(file), examples, _judged(judge, examples), bad)
+    click.echo(_json(flat(found)) if as_json else evaluation_words.of_evaluation(found))
     if draw and plot:
         _drawn(draw, found, plot)
-    click.echo(_json(flat(found)) if as_json else evaluation_words.of_evaluation(found))
 
 
 @model.command()

@@ -5,17 +5,22 @@ from __future__ import annotations
 import importlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 pytest.importorskip("flair", reason="flair is not installed: pip install 'sentimentagent[analyzer]'")
 
+import structlog
 from click.testing import CliRunner
 
 from agent.model_command import model
 from agent.score_command import score
 from agent.sentiment.choose import open_engine
 from agent.sentiment.judges import HARD_CASES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.model
 
@@ -24,6 +29,13 @@ pytestmark = pytest.mark.model
 RIGHT_SHARE, MARGIN = 0.615, 0.03
 #: Of 500 harmless texts, those that turn negative because they name a group, as measured. None should.
 TURNED = 12
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Undo what a command sets up for its own process."""
+    yield
+    structlog.reset_defaults()
 
 
 def test_the_hard_cases_are_got_right_as_often_as_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from click.testing import CliRunner, Result
 
 from agent.evaluation import Share, kinds
@@ -15,9 +16,17 @@ from agent.sentiment.figures import Answer
 from agent.sentiment.labelled import Example
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 LINES = "positive\tI love it, great work\nneutral\tThe meeting is on Tuesday.\nnegative\tI hate this terrible mess\n"
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Undo what a command sets up for its own process."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -130,4 +139,5 @@ def test_a_picture_is_drawn(file: Path, tmp_path: Path) -> None:
     found = called("evaluate", str(file), "--model", "vader", "--plot", str(tmp_path / "none.png"))
     assert found.exit_code == 1
     assert "no probabilities" in found.stderr
+    assert "macro-F1" in found.stdout, "the figures are told all the same"
     assert not (tmp_path / "none.png").exists()
