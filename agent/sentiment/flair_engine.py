@@ -79,9 +79,9 @@ class EmbeddedModel:
     """
 
     def __init__(self, classifier: TextClassifier, temperature: float) -> None:
-        self._classifier = cast("Any", classifier)  # torch gives a module's attributes no type
+        self.classifier = cast("Any", classifier)  # torch gives a module's attributes no type
         self._temperature = temperature
-        self._tokenizer = self._classifier.embeddings.tokenizer.backend_tokenizer
+        self._tokenizer = self.classifier.embeddings.tokenizer.backend_tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(PIECE_TOKENS)
 
@@ -96,8 +96,8 @@ class EmbeddedModel:
         ids = torch.tensor([[*row, *([0] * (longest - len(row)))] for row in rows])
         mask = (torch.arange(longest) < lengths.unsqueeze(1)).long()
         with torch.inference_mode():
-            found = self._classifier.embeddings(input_ids=ids, attention_mask=mask, sub_token_lengths=lengths)
-            logits = self._classifier.decoder(found["document_embeddings"].float())
+            found = self.classifier.embeddings(input_ids=ids, attention_mask=mask, sub_token_lengths=lengths)
+            logits = self.classifier.decoder(found["document_embeddings"].float())
             probabilities = (logits.double() / self._temperature).softmax(dim=1).tolist()
         return [(positive, neutral, negative) for positive, neutral, negative in probabilities]
 

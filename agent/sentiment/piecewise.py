@@ -46,7 +46,7 @@ class PiecewiseEngine:
 
     def __init__(self, name: str, model: Model) -> None:
         self._name = name
-        self._model = model
+        self.model = model
 
     @property
     def name(self) -> str:
@@ -63,7 +63,7 @@ class PiecewiseEngine:
 
     def _score_window(self, texts: Sequence[str], on_progress: Callable[[int], None] | None) -> list[Outcome]:
         pieces = [(owner, piece) for owner, text in enumerate(texts) for piece in rules.pieces(text)]
-        rows = batching.isolate(self._model.rows, [piece for _, piece in pieces])
+        rows = batching.isolate(self.model.rows, [piece for _, piece in pieces])
         parts: list[list[Probabilities | TextFailure]] = [[] for _ in texts]
         missing = Counter(owner for owner, _ in pieces)
         told = 0
@@ -92,7 +92,7 @@ class PiecewiseEngine:
             yield row if isinstance(row, TextFailure) else next(results)
 
     def _run_checked(self, rows: Sequence[Sequence[Any]]) -> list[Probabilities]:
-        results = self._model.run(rows)
+        results = self.model.run(rows)
         for result in results:
             if not math.isfinite(sum(result)):
                 raise ArithmeticError(f"the model answered {result}, which is no probability")

@@ -130,7 +130,7 @@ class Poisoned:
 def test_a_text_that_breaks_the_model_is_alone_in_failing(engine: Engine) -> None:
     """Its neighbours in the batch get the scores that they get without it."""
     assert isinstance(engine, PiecewiseEngine)
-    broken = PiecewiseEngine("poisoned", Poisoned(engine._model, "zebra"))
+    broken = PiecewiseEngine("poisoned", Poisoned(engine.model, "zebra"))
     texts = [text for text, _ in OBVIOUS] * 10
     texts[37] = "a zebra crossed the road"
     outcomes = broken.score(texts)
@@ -141,7 +141,7 @@ def test_a_text_that_breaks_the_model_is_alone_in_failing(engine: Engine) -> Non
 def test_a_long_text_with_a_breaking_piece_fails_whole(engine: Engine) -> None:
     """Half a text's score would pass for the whole's."""
     assert isinstance(engine, PiecewiseEngine)
-    broken = PiecewiseEngine("poisoned", Poisoned(engine._model, "zebra"))
+    broken = PiecewiseEngine("poisoned", Poisoned(engine.model, "zebra"))
     (outcome,) = broken.score(["It is a fine day to write tests. " * 20 + "A zebra! " + "And so it went on. " * 20])
     assert isinstance(outcome, TextFailure)
 
@@ -156,7 +156,7 @@ def test_a_lone_surrogate_fails_alone(engine: Engine) -> None:
 def test_long_texts_do_not_make_big_batches(engine: Engine) -> None:
     """A batch is bounded by its padded tokens, so that 64 long posts need no more memory than comments."""
     assert isinstance(engine, PiecewiseEngine)
-    watched = Poisoned(engine._model, "zebra")
+    watched = Poisoned(engine.model, "zebra")
     PiecewiseEngine("watched", watched).score(["Long posts go on and on about it. " * 120] * 4 + ["short"] * 200)
     assert watched.largest <= piecewise.BATCH_TOKENS
 
@@ -294,10 +294,10 @@ def hub_classifier(labels: Sequence[str]) -> TextClassifier:
         dictionary.add_item(label)
     engine = load("embedded")
     assert isinstance(engine, PiecewiseEngine)
-    real = engine._model
+    real = engine.model
     assert isinstance(real, flair_engine.EmbeddedModel)
-    classifier = TextClassifier(real._classifier.embeddings.float(), "sentiment", label_dictionary=dictionary)
-    decoder = real._classifier.decoder
+    classifier = TextClassifier(real.classifier.embeddings.float(), "sentiment", label_dictionary=dictionary)
+    decoder = real.classifier.decoder
     chosen = {"positive": 0, "neutral": 1, "negative": 2}
     rows = [chosen.get(label.lower(), 0) for label in labels]
     classifier.decoder.load_state_dict({"weight": decoder.weight[rows], "bias": decoder.bias[rows]})
