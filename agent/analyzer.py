@@ -16,8 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from agent.explaining import Explaining
 from agent.retention import retain_every_hour
-from agent.sentiment import model_folder
+from agent.sentiment.choose import open_engine
+from agent.sentiment.model_folder import is_hub_name
+from agent.sentiment.remembering import Remembering
 from agent.sentiment.scoring import score_items
 from agent.store.choose import open_writer
 from ipc import logs
@@ -25,7 +28,7 @@ from ipc.channel import Connection, Door
 from ipc.delivery import WINDOW
 from ipc.errors import ModelError, SettingsError, StoreUnavailable, WireError
 from ipc.life import Pulse, run
-from ipc.messages import Ack, AnyMessage, Batch
+from ipc.messages import Ack, AnyMessage, Batch, Explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from agent.sentiment.engine import Engine
     from agent.store.protocol import Writing
     from ipc.messages import Cycle, Item
-    from ipc.settings import Settings
+    from ipc.settings import AnalyzerSettings, Settings
 
 _log = logs.log(__name__)
 
@@ -60,9 +63,9 @@ class Analyzer:
 
     def __init__(self, settings: Settings, pulse: Pulse, load: Callable[[], Engine] | None = None) -> None:
         self._pulse = pulse
-        self._load = load or (lambda: _load_flair(settings))
+        self._load = load or (lambda: _load(settings.analyzer))
         self._settings = settings
-        self._door = Door(settings.folders.socket("analyzer"), Batch, self._on_message)
+        self._door = Door(settings.folders.socket("analyzer"), (Batch, Explain), self._on_message)
         self._waiting: asyncio.Queue[tuple[Connection, Batch]] = asyncio.Queue(WAITING_BATCHES)
         # The model is used from this one thread, so that beats go on while it works.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
@@ -85,6 +88,7 @@ class Analyzer:
                 self._engine = await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
             _log.info("Model loaded", model=self._engine.name, after_s=round(time.monotonic() - began_s, 2))
             self._pulse.facts["model"] = self._engine.name
+            self._explaining = Explaining(self._engine, self._thread)
             await opening.enter_async_context(self._door)
             self._open = opening.pop_all()
         return self
@@ -124,6 +128,9 @@ class Analyzer:
             stopping.cancel()
 
     async def _on_message(self, connection: Connection, message: AnyMessage) -> None:
+        if isinstance(message, Explain):
+            await connection.send(await self._explaining.answer(message))
+            return
         assert isinstance(message, Batch)  # noqa: S101 - the door takes nothing else
         await self._waiting.put((connection, message))
         self._pulse.gauges["waiting_batches"] = self._waiting.qsize()
@@ -229,18 +236,15 @@ async def _acknowledge(group: Sequence[tuple[Connection, Batch]]) -> None:
             _log.warning("Acknowledgement not delivered: the sender will send again", reason=str(error))
 
 
-def _load_flair(settings: Settings) -> Engine:
-    model = settings.analyzer.sentiment_model
+def _load(settings: AnalyzerSettings) -> Engine:
+    """Open the model that the settings name. What only the operator can mend ends the process at once, for good."""
+    model, engine = settings.sentiment_model, settings.sentiment_engine
     try:
-        # Before flair is imported: a folder that only the operator can mend is told of at once, and tried once.
-        if (folder := model_folder.folder_of(model)) is not None:
-            model_folder.examine(folder)
+        return Remembering(open_engine(model, engine=engine, threads=settings.analyzer_threads))
     except ModelError as error:
+        if engine == "flair" and is_hub_name(model):
+            raise
         raise SettingsError(f"SENTIMENT_MODEL: {error}") from error
-    # Imported here, in the model's thread: it takes seconds, and beats go on meanwhile.
-    from agent.sentiment.flair_engine import load  # noqa: PLC0415
-
-    return load(model, threads=settings.analyzer.analyzer_threads)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agent.records import Scored, Totals
+    from ipc import messages
 
 #: Names the sources of the data in an answer; ``sample`` among them says that it is not about the world.
 SOURCE_HEADER: Final = "X-Data-Source"
@@ -119,6 +120,33 @@ class Post(Answer, frozen=True, kw_only=True):
     source: str
 
 
+class WordEffect(Answer, frozen=True, kw_only=True):
+    """A word of the text as it was scored, and what the verdict's probability loses without it."""
+
+    word: str
+    effect: float
+
+
+class Explanation(Answer, frozen=True, kw_only=True):
+    """The verdict that the analyzer's model gives now, and the words behind it, the strongest first."""
+
+    sentiment: Sentiment
+    confidence: float
+    rule: str
+    model: str
+    words: list[WordEffect]
+    #: Whether every word was tried.
+    is_whole: bool
+
+
+class ExplainedPost(Post, frozen=True, kw_only=True):
+    """GET /posts/{id} with ``explain``. One of both is null."""
+
+    explanation: Explanation | None
+    #: Why there is no explanation.
+    explanation_reason: str | None
+
+
 class Subreddits(Answer, frozen=True, kw_only=True):
     """GET /subreddits."""
 
@@ -185,6 +213,24 @@ def post(scored: Scored) -> Post:
         model=score.model,
         source=item.source,
     )
+
+
+def explained_post(scored: Scored, explanation: messages.Explanation | None, reason: str | None) -> ExplainedPost:
+    """Return an item with its explanation as they are told, or with the reason why there is none."""
+    told = (
+        None
+        if explanation is None
+        else Explanation(
+            sentiment=explanation.sentiment,
+            confidence=round(explanation.confidence, DECIMALS),
+            rule=explanation.rule,
+            model=explanation.model,
+            words=[WordEffect(word=each.word, effect=round(each.effect, DECIMALS)) for each in explanation.words],
+            is_whole=explanation.is_whole,
+        )
+    )
+    fields = msgspec.structs.asdict(post(scored))
+    return ExplainedPost(**fields, explanation=told, explanation_reason=reason)
 
 
 def rounded(value: float | None, decimals: int = DECIMALS) -> float | None:

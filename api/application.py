@@ -41,7 +41,7 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
         metrics,
         health,
         SentimentRoutes(store),
-        PostRoutes(store),
+        PostRoutes(store, settings.folders.socket("analyzer")),
         SubredditRoutes(store),
         AdminRoutes(settings.folders.socket("collector"), settings.api.admin_token),
         PageRoutes(store, health),

@@ -60,6 +60,9 @@ class RecentParameters(OfSubreddit, frozen=True, kw_only=True):
 class PostParameters(OfSubreddit, frozen=True, kw_only=True):
     """GET /posts/{id}."""
 
+    #: Whether to ask the analyzer for the words behind the verdict.
+    explain: bool = False
+
 
 def read(request: web.Request, kind: type[T]) -> T:
     """Return the request's parameters.

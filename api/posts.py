@@ -8,22 +8,32 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from api.answers import named, post, reply
+from api.answers import explained_post, named, post, reply
 from api.errors import Refused
 from api.parameters import PostParameters, RecentParameters, read
 from api.sentiment import window
+from ipc.channel import ask
+from ipc.errors import Unavailable, WireError
+from ipc.messages import Explain, Explained
 
 if TYPE_CHECKING:
-    from agent.store.protocol import Reading
+    from pathlib import Path
 
+    from agent.store.protocol import Reading
+    from ipc.messages import Explanation, Item
+
+#: The analyzer is waited for this long: it gives up by itself before (agent/explaining.py). Below the patience of
+#: :mod:`api.last_known`, which would answer from memory then. Chosen, not measured.
+_EXPLANATION_S: Final = 2.5
 _FULLNAME: Final = re.compile(r"t[13]_.+", re.DOTALL)
 
 
 class PostRoutes:
     """GET /posts/recent and /posts/{id}."""
 
-    def __init__(self, store: Reading) -> None:
+    def __init__(self, store: Reading, analyzer: Path) -> None:
         self._store = store
+        self._analyzer = analyzer
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served."""
@@ -45,4 +55,20 @@ class PostRoutes:
         found = await self._store.item(given if _FULLNAME.fullmatch(given) else f"t3_{given}")
         if found is None or (wanted.only and found.item.subreddit.lower() != wanted.only.lower()):
             raise Refused(HTTPStatus.NOT_FOUND, "unknown_post", "There is no such post here.")
-        return reply(post(found), found.item.source)
+        if not wanted.explain:
+            return reply(post(found), found.item.source)
+        explanation, reason = await self._explained(found.item)
+        return reply(explained_post(found, explanation, reason), found.item.source)
+
+    async def _explained(self, item: Item) -> tuple[Explanation | None, str | None]:
+        """Ask the analyzer, which alone has the model, for the words; or say why there are none.
+
+        The post is told in any case: whoever asked for it wants it more than the words.
+        """
+        try:
+            answer = await ask(self._analyzer, Explain(title=item.title, content=item.content), _EXPLANATION_S)
+        except (Unavailable, WireError) as error:
+            return None, f"The analyzer does not answer: {error}."
+        if not isinstance(answer, Explained):
+            return None, "The analyzer answered with something else."
+        return answer.explanation, answer.reason

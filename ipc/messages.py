@@ -109,6 +109,44 @@ class Ack(Message, frozen=True):
     seq: int
 
 
+class Explain(Message, frozen=True):
+    """Ask the analyzer which words of a text drive its verdict. Nothing is stored, and batches come first."""
+
+    #: As in :class:`Item`: empty for a comment.
+    title: str
+    content: str
+
+
+class WordEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """One word of the text as it was scored, and what the verdict's probability loses without it."""
+
+    word: str
+    #: Negative: the word speaks against the verdict.
+    effect: float
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict of now, which is another than the stored one where the model has changed, and the words behind it."""
+
+    sentiment: Literal["positive", "neutral", "negative"]
+    confidence: float
+    #: Which rule made the text that was scored; some leave nothing to score, and then there are no words.
+    rule: str
+    model: str
+    #: The strongest first.
+    words: tuple[WordEffect, ...]
+    #: Whether every word was tried: of a long text only the parts that matter most are.
+    is_whole: bool
+
+
+class Explained(Message, frozen=True):
+    """The answer to :class:`Explain`; one of both is None."""
+
+    explanation: Explanation | None
+    #: Why there is none: a sentence.
+    reason: str | None = None
+
+
 class Collect(Message, frozen=True):
     """Begin a collection cycle now."""
 
@@ -279,8 +317,8 @@ class StatusReport(Message, frozen=True):
 
 
 #: What each door takes from a client, and what it answers.
-AnalyzerRequest = Batch
-AnalyzerReply = Ack
+AnalyzerRequest = Batch | Explain
+AnalyzerReply = Ack | Explained
 CollectorRequest = Collect
 CollectorReply = CycleStarted | CycleRunning
 WatchdogRequest = Beat | Status
@@ -291,6 +329,8 @@ ControlReply = Relieved | Drained | Burdened
 AnyMessage = (
     Batch
     | Ack
+    | Explain
+    | Explained
     | Collect
     | CycleStarted
     | CycleRunning

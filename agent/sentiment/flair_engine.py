@@ -12,15 +12,12 @@ multiplies in it, else in float32.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import io
 import json
 import logging
-import math
 import zipfile
-from collections import Counter
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import flair
 import msgspec
@@ -32,29 +29,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from transformers import BertConfig
 
-from agent.sentiment import batching, rules
-from agent.sentiment.engine import SENTIMENTS, Outcome, TextFailure
+from agent.sentiment import batching
+from agent.sentiment.engine import SENTIMENTS, TextFailure
 from agent.sentiment.model_folder import WEIGHTS, examine, folder_of, read
+from agent.sentiment.piecewise import PIECE_TOKENS, PiecewiseEngine
 from ipc.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from agent.sentiment.engine import Engine
     from agent.sentiment.model_folder import ModelConfig
-
-    Probabilities = tuple[float, float, float]
+    from agent.sentiment.piecewise import Probabilities
 
 _log = logging.getLogger(__name__)
 
-#: What one batch may cost in padded tokens: its longest row times its rows. Measured: 512 was faster than
-#: 1024 to 4096 by 4 to 20 %, and it bounds memory best.
-BATCH_TOKENS = 512
-#: A piece is cut here, whatever its characters: 240 characters are 60 tokens of prose, but 240 of mere punctuation.
-PIECE_TOKENS = 128
-#: Texts tokenised at a time, so that a call with 30,000 texts holds the tokens of only these.
-WINDOW_TEXTS = 512
 #: Two-class models have no neutral. Below this confidence their answer is taken for one. Chosen, not measured.
 TWO_CLASS_CONFIDENCE = 0.75
 
@@ -80,76 +70,6 @@ def load(model: str, *, threads: int = 1) -> Engine:
     return engine
 
 
-class Model(Protocol):
-    """What :class:`FlairEngine` needs of a classifier: rows in, probabilities out."""
-
-    def rows(self, texts: Sequence[str]) -> Sequence[Sequence[Any]]:
-        """Turn texts into rows, whose length is what a row costs."""
-        ...
-
-    def run(self, rows: Sequence[Sequence[Any]]) -> list[Probabilities]:
-        """Return (positive, neutral, negative) of every row, in order. May raise anything."""
-        ...
-
-
-class FlairEngine:
-    """An :class:`agent.sentiment.engine.Engine` over a :class:`Model`: pieces, batches, failures, progress."""
-
-    def __init__(self, name: str, model: Model) -> None:
-        self._name = name
-        self._model = model
-
-    @property
-    def name(self) -> str:
-        """The setting's word, and for a folder the first digits of the weights' SHA-256."""
-        return self._name
-
-    def score(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Outcome]:
-        """Score prepared texts; see :class:`agent.sentiment.engine.Engine`."""
-        outcomes: list[Outcome] = []
-        for start in range(0, len(texts), WINDOW_TEXTS):
-            outcomes += self._score_window(texts[start : start + WINDOW_TEXTS], on_progress)
-        _give_back_memory()
-        return outcomes
-
-    def _score_window(self, texts: Sequence[str], on_progress: Callable[[int], None] | None) -> list[Outcome]:
-        pieces = [(owner, piece) for owner, text in enumerate(texts) for piece in rules.pieces(text)]
-        rows = batching.isolate(self._model.rows, [piece for _, piece in pieces])
-        parts: list[list[Probabilities | TextFailure]] = [[] for _ in texts]
-        missing = Counter(owner for owner, _ in pieces)
-        told = 0
-        for batch in batching.plan([_cost(row) for row in rows], BATCH_TOKENS):
-            for index, result in zip(batch, self._run(rows, batch), strict=True):
-                owner = pieces[index][0]
-                parts[owner].append(result)
-                missing[owner] -= 1
-                if not missing[owner]:
-                    del missing[owner]
-            if on_progress is not None and len(texts) - len(missing) > told:
-                on_progress(len(texts) - len(missing) - told)
-                told = len(texts) - len(missing)
-        if on_progress is not None and told < len(texts):
-            on_progress(len(texts) - told)
-        return [_outcome(results) for results in parts]
-
-    def _run(
-        self, rows: Sequence[Sequence[Any] | TextFailure], batch: Sequence[int]
-    ) -> Iterator[Probabilities | TextFailure]:
-        """Run one batch's good rows; a row that could not even be made keeps its failure."""
-        good = [row for index in batch if not isinstance(row := rows[index], TextFailure)]
-        results = iter(batching.isolate(self._run_checked, good))
-        for index in batch:
-            row = rows[index]
-            yield row if isinstance(row, TextFailure) else next(results)
-
-    def _run_checked(self, rows: Sequence[Sequence[Any]]) -> list[Probabilities]:
-        results = self._model.run(rows)
-        for result in results:
-            if not math.isfinite(sum(result)):
-                raise ArithmeticError(f"the model answered {result}, which is no probability")
-        return results
-
-
 class EmbeddedModel:
     """A flair TextClassifier over a BERT whose rows are token ids; batched here, as flair's predict wastes time.
 
@@ -159,9 +79,9 @@ class EmbeddedModel:
     """
 
     def __init__(self, classifier: TextClassifier, temperature: float) -> None:
-        self._classifier = cast("Any", classifier)  # torch gives a module's attributes no type
+        self.classifier = cast("Any", classifier)  # torch gives a module's attributes no type
         self._temperature = temperature
-        self._tokenizer = self._classifier.embeddings.tokenizer.backend_tokenizer
+        self._tokenizer = self.classifier.embeddings.tokenizer.backend_tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(PIECE_TOKENS)
 
@@ -176,8 +96,8 @@ class EmbeddedModel:
         ids = torch.tensor([[*row, *([0] * (longest - len(row)))] for row in rows])
         mask = (torch.arange(longest) < lengths.unsqueeze(1)).long()
         with torch.inference_mode():
-            found = self._classifier.embeddings(input_ids=ids, attention_mask=mask, sub_token_lengths=lengths)
-            logits = self._classifier.decoder(found["document_embeddings"].float())
+            found = self.classifier.embeddings(input_ids=ids, attention_mask=mask, sub_token_lengths=lengths)
+            logits = self.classifier.decoder(found["document_embeddings"].float())
             probabilities = (logits.double() / self._temperature).softmax(dim=1).tolist()
         return [(positive, neutral, negative) for positive, neutral, negative in probabilities]
 
@@ -249,7 +169,7 @@ def _open_folder(folder: Path, name: str) -> Engine:
     if _has_bfloat16():
         encoder.to(torch.bfloat16)
     classifier.eval()
-    return FlairEngine(f"{name} ({digest[:8]})", EmbeddedModel(classifier, config.temperature))
+    return PiecewiseEngine(f"{name} ({digest[:8]})", EmbeddedModel(classifier, config.temperature))
 
 
 def _open_hub(model: str) -> Engine:
@@ -264,7 +184,7 @@ def _open_hub(model: str) -> Engine:
             f"{type(error).__name__}: {reason}"
         ) from error
     classifier.eval()
-    return FlairEngine(model, HubModel(classifier, model))
+    return PiecewiseEngine(model, HubModel(classifier, model))
 
 
 def _read_weights(folder: Path) -> tuple[dict[str, torch.Tensor], str]:
@@ -343,20 +263,6 @@ def _side_of(label: str) -> int | None:
     return next((side for side, word in enumerate(SENTIMENTS) if name in {word, word[:3]}), None)
 
 
-def _cost(row: Sequence[Any] | TextFailure) -> int:
-    return 0 if isinstance(row, TextFailure) else len(row)
-
-
-def _outcome(parts: Sequence[Probabilities | TextFailure]) -> Outcome:
-    """One text's outcome of its pieces': a failure if any failed, as half a text's score would pass for the whole's."""
-    good: list[Probabilities] = []
-    for part in parts:
-        if isinstance(part, TextFailure):
-            return part
-        good.append(part)
-    return batching.merge(good) if good else rules.NOTHING
-
-
 def _has_bfloat16() -> bool:
     """Whether the processor multiplies in bfloat16: 1.9 times the speed there, and 1 of 1,500 labels differed."""
     return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 - torch has no public name for it
@@ -368,13 +274,3 @@ def _quiet_flair() -> None:
     logger.handlers.clear()
     logger.propagate = True
     logger.setLevel(logging.WARNING)
-
-
-def _give_back_memory() -> None:
-    """Ask the C library to return freed memory; without it the process keeps its peak for ever, as if it leaked."""
-    if _trim is not None:
-        _trim(0)
-
-
-#: glibc's malloc_trim; None elsewhere.
-_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -6,9 +6,10 @@ found before that. What the weights themselves say is the business of :mod:`agen
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -20,6 +21,13 @@ FORMAT: Final = "sentimentagent-classifier-1"
 #: The folder of the model inside the wheel.
 EMBEDDED: Final = Path(__file__).parent / "embedded"
 WEIGHTS: Final = "model.safetensors"
+TOKENIZER: Final = "tokenizer.json"
+CONFIG: Final = "config.json"
+#: What :mod:`agent.sentiment.onnx_graph` draws: how onnxruntime computes with the weights beside it.
+GRAPH: Final = "model.onnx"
+#: The names of a graph's inputs (token ids, and 1 where there is one) and of its output, the logits.
+GRAPH_INPUTS: Final = ("input_ids", "attention_mask")
+GRAPH_OUTPUT: Final = "logits"
 #: Weights in these formats are pickles: loading one runs whatever code its author put in.
 PICKLES: Final = frozenset({".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt"})
 #: A safetensors file begins with the length of its header, an unsigned number in eight bytes, the lowest first.
@@ -74,6 +82,14 @@ def folder_of(model: str) -> Path | None:
     return None
 
 
+def is_hub_name(model: str) -> bool:
+    """Whether SENTIMENT_MODEL names a model that is fetched: then the network may be to blame, and may come back."""
+    try:
+        return folder_of(model) is None
+    except ModelError:
+        return False
+
+
 def examine(folder: Path) -> tuple[ModelConfig, bytes]:
     """Return the config and the tokenizer of a folder whose files are whole and belong together, as far as is seen.
 
@@ -84,7 +100,7 @@ def examine(folder: Path) -> tuple[ModelConfig, bytes]:
     config = _read_config(folder)
     tokenizer = read(folder, "tokenizer.json")
     _check_vocabulary(folder, tokenizer, config.bert.vocab_size)
-    _check_length(folder)
+    read_header(folder)
     return config, tokenizer
 
 
@@ -142,20 +158,32 @@ def _check_vocabulary(folder: Path, tokenizer: bytes, expected: int) -> None:
         )
 
 
-def _check_length(folder: Path) -> None:
-    """Hold the length of the weights' file against what its own header says: a download that broke off is shorter."""
+def fingerprint(config: ModelConfig, header: dict[str, Any]) -> str:
+    """Return what changes when a graph no longer fits a folder: the measures, or the place of a tensor."""
+    measures = [config.pooling, msgspec.to_builtins(config.bert), header]
+    return hashlib.sha256(msgspec.json.encode(measures, order="sorted")).hexdigest()
+
+
+def read_header(folder: Path) -> tuple[dict[str, Any], int]:
+    """Return the description of each tensor in the weights' file, and the byte where the first of them starts.
+
+    Raises:
+        ModelError: there is no such file, or it is shorter or longer than its own header says: a download that broke
+            off.
+
+    """
     path = folder / WEIGHTS
     try:
         with path.open("rb") as file:
             header_bytes = int.from_bytes(file.read(_LENGTH_BYTES), "little")
             found = path.stat().st_size
-            header = file.read(min(header_bytes, found))
+            raw = file.read(min(header_bytes, found))
     except OSError:
         read(folder, WEIGHTS)  # says what is there instead
         raise
     try:
-        ends = [entry["data_offsets"][1] for name, entry in json.loads(header).items() if name != "__metadata__"]
-        expected = _LENGTH_BYTES + header_bytes + max(ends)
+        header = {name: entry for name, entry in json.loads(raw).items() if name != "__metadata__"}
+        expected = _LENGTH_BYTES + header_bytes + max(entry["data_offsets"][1] for entry in header.values())
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise ModelError(
             f"{WEIGHTS} in {folder} is damaged: expected a whole safetensors file, found {found} bytes whose header "
@@ -166,3 +194,4 @@ def _check_length(folder: Path) -> None:
             f"{WEIGHTS} in {folder} is damaged: expected a whole safetensors file of {expected} bytes, "
             f"found {found} bytes"
         )
+    return header, _LENGTH_BYTES + header_bytes

@@ -12,11 +12,12 @@ from fakes.stored import scored
 from msgspec.structs import replace
 
 from agent.analyzer import Analyzer
+from agent.explaining import DEADLINE_S, MAX_WAITING
 from agent.store.choose import open_reader, open_writer
 from ipc.channel import ask, connect
 from ipc.errors import ModelError
 from ipc.life import Pulse
-from ipc.messages import Ack, Batch, Cycle
+from ipc.messages import Ack, Batch, Cycle, Explain, Explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -184,3 +185,72 @@ async def test_a_model_that_cannot_be_loaded_ends_the_start_in_its_words(short_p
         async with Analyzer(example_settings(short_path), Pulse("analyzer"), broken):
             pass
     assert not door(short_path).exists()
+
+
+async def explained(home: Path, title: str, content: str = "") -> Explained:
+    """Ask for the words behind a verdict."""
+    answer = await ask(door(home), Explain(title=title, content=content), 5)
+    assert isinstance(answer, Explained)
+    return answer
+
+
+async def test_the_words_behind_a_verdict_are_told_and_nothing_is_stored(short_path: Path) -> None:
+    """From the same rules and the same model as a batch's."""
+    async with living(Analyzer(example_settings(short_path), Pulse("analyzer"), WordEngine)):
+        answer = await explained(short_path, "I love it")
+        async with open_reader(example_settings(short_path)) as store:
+            contents = await store.contents()
+    assert answer.reason is None
+    found = answer.explanation
+    assert found is not None
+    assert (found.sentiment, found.rule, found.model, found.is_whole) == ("positive", "title_only", "words", True)
+    assert found.words[0].word == "love"
+    assert found.words[0].effect == pytest.approx(0.6)
+    assert contents.items == 0
+
+
+async def test_a_text_without_words_is_explained_by_its_rule(short_path: Path) -> None:
+    """What was deleted has a verdict by rule, and no word drove it."""
+    async with living(Analyzer(example_settings(short_path), Pulse("analyzer"), WordEngine)):
+        answer = await explained(short_path, "", "[deleted]")
+    assert answer.explanation is not None
+    assert (answer.explanation.rule, answer.explanation.confidence, answer.explanation.words) == ("gone", 0.0, ())
+
+
+async def test_a_text_that_breaks_the_model_is_a_reason_without_its_words(short_path: Path) -> None:
+    """The error's type alone: its words may quote the text."""
+    async with living(Analyzer(example_settings(short_path), Pulse("analyzer"), WordEngine)):
+        answer = await explained(short_path, "poison")
+    assert answer == Explained(explanation=None, reason="The model failed on this text: ValueError.")
+
+
+class HeldEngine(WordEngine):
+    """Scores nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = threading.Event()
+        self.let_go = threading.Event()
+
+    def score(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> list[Outcome]:
+        self.began.set()
+        assert self.let_go.wait(20)
+        return super().score(texts, on_progress)
+
+
+async def test_an_explanation_waits_for_no_batch_longer_than_a_moment(short_path: Path) -> None:
+    """While the model scores, the question is told that, in time; the batch is stored as if nobody had asked."""
+    engine = HeldEngine()
+    async with living(Analyzer(example_settings(short_path), Pulse("analyzer"), lambda: engine)):
+        batch = asyncio.create_task(ask(door(short_path), Batch(seq=1, items=(example_item(1),)), 20))
+        assert await asyncio.to_thread(engine.began.wait, 5)
+        began_s = time.monotonic()
+        answers = await asyncio.gather(*(explained(short_path, "I love it") for _ in range(MAX_WAITING + 1)))
+        took_s = time.monotonic() - began_s
+        engine.let_go.set()
+        assert await batch == Ack(seq=1)
+        later = await explained(short_path, "I love it")
+    reasons = sorted(answer.reason or "" for answer in answers)
+    assert [reason.split()[0] for reason in reasons] == ["The"] * MAX_WAITING + ["Too"]
+    assert took_s < DEADLINE_S + 1
+    assert later.explanation is not None

@@ -16,10 +16,12 @@ from flair.data import Dictionary, Sentence
 from flair.models import TextClassifier
 from safetensors.torch import load_file, save_file
 
-from agent.sentiment import flair_engine
+from agent.sentiment import figures, flair_engine, piecewise
 from agent.sentiment.engine import SENTIMENTS, Engine, Scores, TextFailure
-from agent.sentiment.flair_engine import FlairEngine, HubModel, load, three_of_two
+from agent.sentiment.flair_engine import HubModel, load, three_of_two
+from agent.sentiment.judges import ModelJudge
 from agent.sentiment.model_folder import EMBEDDED
+from agent.sentiment.piecewise import PiecewiseEngine
 from agent.sentiment.rules import prepare
 from ipc.errors import ModelError
 
@@ -108,7 +110,7 @@ def test_progress_adds_up(engine: Engine) -> None:
 class Poisoned:
     """A model whose runs break when one word is among the rows: the real one behind the seam that it has."""
 
-    def __init__(self, real: flair_engine.Model, word: str) -> None:
+    def __init__(self, real: piecewise.Model, word: str) -> None:
         self._real = real
         self._poison = list(real.rows([word])[0][1:-1])
         self.largest = 0
@@ -127,8 +129,8 @@ class Poisoned:
 
 def test_a_text_that_breaks_the_model_is_alone_in_failing(engine: Engine) -> None:
     """Its neighbours in the batch get the scores that they get without it."""
-    assert isinstance(engine, FlairEngine)
-    broken = FlairEngine("poisoned", Poisoned(engine._model, "zebra"))
+    assert isinstance(engine, PiecewiseEngine)
+    broken = PiecewiseEngine("poisoned", Poisoned(engine.model, "zebra"))
     texts = [text for text, _ in OBVIOUS] * 10
     texts[37] = "a zebra crossed the road"
     outcomes = broken.score(texts)
@@ -138,8 +140,8 @@ def test_a_text_that_breaks_the_model_is_alone_in_failing(engine: Engine) -> Non
 
 def test_a_long_text_with_a_breaking_piece_fails_whole(engine: Engine) -> None:
     """Half a text's score would pass for the whole's."""
-    assert isinstance(engine, FlairEngine)
-    broken = FlairEngine("poisoned", Poisoned(engine._model, "zebra"))
+    assert isinstance(engine, PiecewiseEngine)
+    broken = PiecewiseEngine("poisoned", Poisoned(engine.model, "zebra"))
     (outcome,) = broken.score(["It is a fine day to write tests. " * 20 + "A zebra! " + "And so it went on. " * 20])
     assert isinstance(outcome, TextFailure)
 
@@ -153,10 +155,10 @@ def test_a_lone_surrogate_fails_alone(engine: Engine) -> None:
 
 def test_long_texts_do_not_make_big_batches(engine: Engine) -> None:
     """A batch is bounded by its padded tokens, so that 64 long posts need no more memory than comments."""
-    assert isinstance(engine, FlairEngine)
-    watched = Poisoned(engine._model, "zebra")
-    FlairEngine("watched", watched).score(["Long posts go on and on about it. " * 120] * 4 + ["short"] * 200)
-    assert watched.largest <= flair_engine.BATCH_TOKENS
+    assert isinstance(engine, PiecewiseEngine)
+    watched = Poisoned(engine.model, "zebra")
+    PiecewiseEngine("watched", watched).score(["Long posts go on and on about it. " * 120] * 4 + ["short"] * 200)
+    assert watched.largest <= piecewise.BATCH_TOKENS
 
 
 def test_a_verdict_at_the_end_of_a_long_story_is_heard(engine: Engine) -> None:
@@ -291,11 +293,11 @@ def hub_classifier(labels: Sequence[str]) -> TextClassifier:
     for label in labels:
         dictionary.add_item(label)
     engine = load("embedded")
-    assert isinstance(engine, FlairEngine)
-    real = engine._model
+    assert isinstance(engine, PiecewiseEngine)
+    real = engine.model
     assert isinstance(real, flair_engine.EmbeddedModel)
-    classifier = TextClassifier(real._classifier.embeddings.float(), "sentiment", label_dictionary=dictionary)
-    decoder = real._classifier.decoder
+    classifier = TextClassifier(real.classifier.embeddings.float(), "sentiment", label_dictionary=dictionary)
+    decoder = real.classifier.decoder
     chosen = {"positive": 0, "neutral": 1, "negative": 2}
     rows = [chosen.get(label.lower(), 0) for label in labels]
     classifier.decoder.load_state_dict({"weight": decoder.weight[rows], "bias": decoder.bias[rows]})
@@ -304,7 +306,7 @@ def hub_classifier(labels: Sequence[str]) -> TextClassifier:
 
 def test_a_two_class_hub_model_gets_its_neutral_from_its_confidence() -> None:
     """flair:sentiment knows only POSITIVE and NEGATIVE; the run is flair's own predict."""
-    engine = FlairEngine("flair:sentiment", HubModel(hub_classifier(["NEGATIVE", "POSITIVE"]), "flair:sentiment"))
+    engine = PiecewiseEngine("flair:sentiment", HubModel(hub_classifier(["NEGATIVE", "POSITIVE"]), "flair:sentiment"))
     assert one(engine, "I love it, thank you, it is perfect").sentiment == "positive"
     assert one(engine, "I hate it, it is horrible and broken").sentiment == "negative"
     outcomes = engine.score(["I love it!", "terrible, I hate it", "I love it!"])
@@ -317,7 +319,7 @@ def test_a_two_class_hub_model_gets_its_neutral_from_its_confidence() -> None:
 
 def test_a_three_class_hub_model_keeps_its_own_neutral() -> None:
     """Whatever the order of its labels."""
-    engine = FlairEngine("x/y", HubModel(hub_classifier(["negative", "neutral", "positive"]), "x/y"))
+    engine = PiecewiseEngine("x/y", HubModel(hub_classifier(["negative", "neutral", "positive"]), "x/y"))
     assert one(engine, "The meeting is on Tuesday at 3pm.").sentiment == "neutral"
 
 
@@ -344,14 +346,9 @@ def test_a_slice_of_real_comments_is_scored_well_enough(
     """GoEmotions' dev texts, every sixth: macro-F1 of at least 0.70. docs/model.md has the whole set's figures."""
     monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2]))  # training/ is in the checkout, not installed
     evaluate = importlib.import_module("training.evaluate")
-    rows = evaluate.read(data_folder / "goemotions" / "dev.tsv")[::6]
-    texts = [prepare("", text).text for _, text in rows]
-    kept = [(label, text) for (label, _), text in zip(rows, texts, strict=True) if text is not None]
-    outcomes = engine.score([text for _, text in kept])
-    answers = [
-        evaluate.Answer(outcome.sentiment, outcome.confidence) for outcome in outcomes if isinstance(outcome, Scores)
-    ]
-    assert evaluate.report("slice", [label for label, _ in kept], answers, 0.0, calibrated=True) >= 0.70
+    examples = evaluate.read(data_folder / "goemotions" / "dev.tsv")[::6]
+    answers = ModelJudge(engine).judge(examples)
+    assert figures.measure([example.label for example in examples], answers).macro_f1 >= 0.70
 
 
 def test_loading_does_not_print(capfd: pytest.CaptureFixture[str]) -> None:

@@ -21,11 +21,17 @@ MAY_IMPORT = {
 #: What only one module may import, and which.
 ONLY_IN = {
     "flair": "agent/sentiment/flair_engine.py",
+    "onnx": "agent/sentiment/onnx_graph.py",
+    "onnxruntime": "agent/sentiment/onnx_engine.py",
+    "tokenizers": "agent/sentiment/onnx_engine.py",
     "torch": "agent/sentiment/flair_engine.py",
     "transformers": "agent/sentiment/flair_engine.py",
     "asyncpraw": "agent/sources/reddit.py",
     "azure": "agent/store/cosmos_client.py",
     "apprise": "watchdog/apprise_sender.py",
+    "matplotlib": "agent/sentiment/plot.py",
+    "textblob": "agent/sentiment/judges.py",
+    "vaderSentiment": "agent/sentiment/judges.py",
 }
 #: `api` shows what is stored; it never reads a source or loads a model.
 NOT_FOR_API = ("agent.sources", "agent.sentiment", "agent.outbox", "agent.collector", "agent.analyzer")

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
+from agent.model_command import model
+from agent.score_command import score
 from ipc.command import main
 from ipc.environment import load
 from watchdog import doctor_command
@@ -44,6 +46,17 @@ def test_every_option_of_the_watchdogs_commands_is_told_of(name: str) -> None:
     assert f"$ sentimentagent watchdog {name}" in section
     options = [option for parameter in watchdog.commands[name].params for option in parameter.opts]
     assert [option for option in options if option not in section] == []
+
+
+@pytest.mark.parametrize(
+    ("section", "command"), [("model", each) for each in model.commands.values()] + [("score", score)]
+)
+def test_every_option_of_the_models_commands_is_told_of(section: str, command: click.Command) -> None:
+    """In the section of their group."""
+    text = TEXT.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    options = [option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)]
+    hidden = {"--explain"}  # the default, told of by what turns it off
+    assert [each for each in options if each.startswith("--") and each not in text and each not in hidden] == []
 
 
 def test_every_check_of_the_doctor_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

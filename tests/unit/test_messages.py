@@ -21,6 +21,9 @@ from ipc.messages import (
     CycleStarted,
     Drain,
     Drained,
+    Explain,
+    Explained,
+    Explanation,
     Incident,
     Item,
     ProcessReport,
@@ -30,6 +33,7 @@ from ipc.messages import (
     StatusReport,
     SubredditFailure,
     Trouble,
+    WordEffect,
     decode,
     encode,
 )
@@ -111,9 +115,19 @@ INCIDENT = Incident(
     subjects=("aws",),
     severity="warning",
 )
+EXPLANATION = Explanation(
+    sentiment="positive",
+    confidence=0.75,
+    rule="text",
+    model="embedded",
+    words=(WordEffect(word="love", effect=0.5),),
+    is_whole=True,
+)
 MESSAGES: list[AnyMessage] = [
     Batch(seq=1, items=(ITEM,), cycles=(CYCLE,)),
     Ack(seq=1),
+    Explain(title="a", content="b"),
+    Explained(explanation=EXPLANATION),
     Collect(),
     CycleStarted(cycle_id="c1"),
     CycleRunning(cycle_id="c1"),
