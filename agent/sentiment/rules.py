@@ -114,8 +114,11 @@ _EMOJI_NOISE = re.compile(r"\b(?:face|sign|symbol|emoji|black|white|with|heavy)\
 _HAPPY = re.compile(r"(?<!\S)(?:[:;=]['^-]?[)\]D}]+|\^_*\^|<3+|[(\[][:=])(?!\S)")
 _SAD = re.compile(r"(?<!\S)(?:>?[:=]['^-]?[(\[/\\{]+|[-._]_+[-._]|</3|\)[:=])(?!\S)")
 _NO_WORDS = re.compile(rf"{re.escape(NAME_TOKEN)}|\b{URL_TOKEN}\b")
+#: Surely a word: no link, name or emoticon is four Latin letters between blanks.
+_PLAIN_WORD = re.compile(r"(?<!\S)[A-Za-z]{4,}(?!\S)")
 _FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^(?: {4}|\t)[^\n]*$", re.MULTILINE)
+_QUOTE_MARKS = re.compile(r"^[ \t]*>+(?!!)", re.MULTILINE)
 _QUOTED = re.compile(r"^[ \t]*>(?!!)[^\n]*$", re.MULTILINE)
 # What stands between two marks is bounded: without a bound, a post of nothing but opening marks takes minutes.
 _SPOILER = re.compile(r">!(.{0,500}?)!<", re.DOTALL)
@@ -125,7 +128,6 @@ _USER = re.compile(r"(?<![\w/])(?:/?u/[\w-]{2,}|@\w{2,})")
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*[*+-][ \t]+", re.MULTILINE)
 _EMPHASIS = re.compile(r"(?<![\w*~])(\*{1,3}|~~|__)(?=\S)(.{1,500}?)(?<=\S)\1(?![\w*~])")
-_BACKTICKS = re.compile(r"`+")
 _LONG_RUN = re.compile(r"(\S)\1{3,}")
 _BLANKS = re.compile(r"[^\S\n]+")
 _NEWLINES = re.compile(r"\s*\n\s*")
@@ -172,21 +174,27 @@ def clean(text: str) -> str:
     if not (text.isascii() and text.isprintable()):
         text = "".join(character for character in text if not _is_invisible(character))
     text = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _INDENTED.sub("", _FENCED.sub("\n", text))
-    unquoted = _QUOTED.sub("", text)
-    if has_words(_SPOILER.sub(r"\1", unquoted)):
-        text = unquoted
-    else:
-        text = re.sub(r"^[ \t]*>+(?!!)", "", text, flags=re.MULTILINE)
-    text = _SPOILER.sub(r"\1", text)
-    text = _MARKDOWN_LINK.sub(r"\1", text)
+    # Each pattern is tried only where its mark stands: the answer is the same, in a third of the time.
+    text = _FENCED.sub("\n", text) if "```" in text or "~~~" in text else text
+    text = _INDENTED.sub("", text) if "    " in text or "\t" in text else text
+    text = _without_quotes(text) if ">" in text else text
+    text = _MARKDOWN_LINK.sub(r"\1", text) if "](" in text else text
     text = _URL.sub(f" {URL_TOKEN} ", text)
-    text = _USER.sub(NAME_TOKEN, text)
-    text = _BULLET.sub("", _HEADING.sub("", text))
-    text = _BACKTICKS.sub("", _EMPHASIS.sub(r"\2", text))
+    text = _USER.sub(NAME_TOKEN, text) if "u/" in text or "@" in text else text
+    text = _HEADING.sub("", text) if "#" in text else text
+    text = _BULLET.sub("", text)
+    text = _EMPHASIS.sub(r"\2", text) if any(mark in text for mark in "*~_") else text
+    text = text.replace("`", "")
     text = spell_emoji(text)
     text = _LONG_RUN.sub(r"\1\1\1", text)
     return _NEWLINES.sub("\n", _BLANKS.sub(" ", text)).strip()
+
+
+def _without_quotes(text: str) -> str:
+    """Drop quoted lines where other text stands, else their marks; open spoilers."""
+    unquoted = _QUOTED.sub("", text)
+    text = unquoted if has_words(_SPOILER.sub(r"\1", unquoted)) else _QUOTE_MARKS.sub("", text)
+    return _SPOILER.sub(r"\1", text)
 
 
 def spell_emoji(text: str) -> str:
@@ -208,6 +216,8 @@ def spell_emoticons(text: str) -> str:
 
 def has_words(text: str) -> bool:
     """Whether anything but links, user names, emoticons and punctuation stands in a text."""
+    if _PLAIN_WORD.search(text):  # the common case, at a tenth of the cost
+        return True
     bare = _NO_WORDS.sub(" ", _SAD.sub(" ", _HAPPY.sub(" ", _URL.sub(" ", text))))
     return any(map(str.isalnum, bare))
 

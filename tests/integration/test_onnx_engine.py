@@ -172,6 +172,8 @@ def test_other_poolings_score_as_in_flair(folder: Path, pooling: str) -> None:
     flair = importlib.import_module("agent.sentiment.flair_engine").load(str(folder))
     texts = [text for text, _ in OBVIOUS]
     for one, other in zip(flair.score(texts), onnx_engine.load(str(folder)).score(texts), strict=True):
+        assert isinstance(one, Scores)
+        assert isinstance(other, Scores)
         assert one.positive == pytest.approx(other.positive, abs=0.05)
         assert one.negative == pytest.approx(other.negative, abs=0.05)
 
