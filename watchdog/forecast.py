@@ -81,6 +81,18 @@ class Course:
         return max(0.0, limit_mb - memory_mb) / self.growth.slope_mb_per_h * _HOUR_S
 
 
+def crossing_in_s(held: tuple[tuple[float, float], ...], limit_mb: float) -> float | None:
+    """Return in how long memory crosses its limit at the pace of two samples, (seconds, MB): for the next moment only.
+
+    None where it does not grow, is over the limit, or there are not two.
+    """
+    if len(held) < 2:  # noqa: PLR2004 - as just said
+        return None
+    (before_s, before_mb), (at_s, memory_mb) = held
+    left_mb, grown_mb = limit_mb - memory_mb, memory_mb - before_mb
+    return (at_s - before_s) * left_mb / grown_mb if grown_mb > 0 and left_mb >= 0 else None
+
+
 def growth(points: deque[tuple[float, float]] | list[tuple[float, float]]) -> Growth:
     """Return the growth over ``points`` of (seconds, MB), oldest first, two at least."""
     slopes = [(later - sooner) / (at - before) for (before, sooner), (at, later) in combinations(points, 2)]

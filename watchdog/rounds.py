@@ -43,6 +43,8 @@ ROUND_EVERY_S: Final = 1.0
 #: Where one more sample over a limit is enough to act, it is taken this soon: a leak of 200 MB/s is met 0.2 s earlier.
 #: The kernel counts a process's pages in steps that a shorter wait might miss. Chosen, not measured.
 CONFIRM_S: Final = 0.05
+#: So much after the moment at which a growing process should be over its limit: a sample just before it would be none.
+_HAIR_S: Final = 0.01
 #: Between two lines about memory going up and down around a threshold. Chosen, not measured.
 _TELL_EVERY_S: Final = 60.0
 #: What a round may be late before somebody should read of it. Chosen, not measured.
@@ -95,10 +97,15 @@ class Rounds:
         self._wake.clear()
 
     def pause_s(self, interval_s: float) -> float:
-        """Return how long that is: less than ``interval_s`` to confirm a strike, more where all are far from any."""
+        """Return how long that is: less than ``interval_s`` where somebody nears the limit, more where all are far.
+
+        What grows is looked at when it should be over its limit. It must go on growing for that to be soon again.
+        """
         if any(each.is_one_strike_short for each in self._watched):
             return min(interval_s, CONFIRM_S)
-        return max(interval_s, min(self._clear_s, until_tick_s(self._every_s, time.monotonic())))
+        usual_s = max(interval_s, min(self._clear_s, until_tick_s(self._every_s, time.monotonic())))
+        coming_s = min((each.over_in_s for each in self._watched if each.over_in_s is not None), default=usual_s)
+        return min(usual_s, max(CONFIRM_S, coming_s + _HAIR_S))
 
     def are_due(self) -> bool:
         """Take a glance; return whether there is anything in it, or a whole round is due anyway."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ipc.messages import ProcessReport
 from watchdog import policy, strikes
-from watchdog.forecast import Course
+from watchdog.forecast import Course, crossing_in_s
 from watchdog.ledger import Remembered
 from watchdog.records import Limits, Record, Sample, Verdict
 from watchdog.sample import Process
@@ -45,6 +45,8 @@ class Watched:
         self.process: Process | None = None
         self.stat: Stat | None = None
         self._last_stat: Stat | None = None
+        #: When it held how many MB, at the last two samples.
+        self._held: tuple[tuple[float, float], ...] = ()
         #: How the process was that was held before.
         self.parted: ProcessReport | None = None
         #: What its children add; see :mod:`watchdog.family`.
@@ -78,7 +80,7 @@ class Watched:
         """Let go of the process."""
         if self.process:
             self.process.close()
-        self.process, self.stat, self._last_stat, self.added_mb = None, None, None, 0.0
+        self.process, self.stat, self._last_stat, self.added_mb, self._held = None, None, None, 0.0, ()
         self.course = Course(self.limits.forecast)
 
     @property
@@ -99,6 +101,7 @@ class Watched:
         uptime_s = self.process.uptime_s if self.process else None
         if self.memory_mb is not None and uptime_s is not None:
             self.course.note(at_s, uptime_s, self.memory_mb)
+            self._held = (*self._held[-1:], (at_s, self.memory_mb))
         known = self.record.identity
         identity = self.process.identity if self.process and self.is_alive else None
         return Sample(
@@ -158,6 +161,11 @@ class Watched:
             return False
         marks = self.record.family_strikes if self.verdict.cause == "family" else self.record.strikes
         return strikes.is_one_short(marks, self.limits.strikes)
+
+    @property
+    def over_in_s(self) -> float | None:
+        """In how long it is over its limit at its pace of the last two samples; None where it does not grow, or is."""
+        return crossing_in_s(self._held, self.limits.limit_mb)
 
     @property
     def is_urgent(self) -> bool:

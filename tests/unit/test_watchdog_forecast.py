@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from watchdog.forecast import POINTS, Course, Growth, Terms, growth
+from watchdog.forecast import POINTS, Course, Growth, Terms, crossing_in_s, growth
 
 TERMS = Terms(window_s=1800, warm_up_s=600, steadiness=0.8, growth_mb=10)
 
@@ -78,3 +78,22 @@ def test_without_growth_there_is_no_forecast() -> None:
     assert course.reaches_in_s(480, 200) is None
     course.growth = Growth(slope_mb_per_h=0.0, steadiness=0.0, growth_mb=0.0)
     assert course.reaches_in_s(480, 200) is None
+
+
+@pytest.mark.parametrize(
+    ("held_mb", "crossing_s"),
+    [
+        ((), None),
+        ((470,), None),
+        ((470, 470), None),
+        ((470, 460), None),
+        ((430, 460), 0.2),
+        ((460, 480), 0.0),
+        ((470, 490), None),
+        ((100, 430), 0.045),
+    ],
+)
+def test_what_grows_is_foretold_by_its_last_two_samples(held_mb: tuple[float, ...], crossing_s: float | None) -> None:
+    """Each 0.3 s after the other; what does not grow, or is over its limit of 480 MB, is not waited for."""
+    held = tuple((0.3 * nth, memory_mb) for nth, memory_mb in enumerate(held_mb))
+    assert crossing_in_s(held, 480) == (None if crossing_s is None else pytest.approx(crossing_s, abs=0.001))

@@ -109,6 +109,21 @@ async def test_only_the_sample_that_may_decide_is_hurried(
     assert scene.rounds.pause_s(INTERVAL_S) >= INTERVAL_S
 
 
+async def test_a_process_that_flickers_below_its_limit_hurries_nobody_twice() -> None:
+    """After each rise that seems to lead over the limit it falls again; the next sample is at its usual time."""
+    scene = Scene()
+    assert scene.stat is not None
+    pauses_s, at_s = [], NOW_S
+    for nth in range(40):
+        scene.api.added_mb = 479 - 4 * (nth % 2) - scene.stat.rss_mb
+        scene.api.sample(at_s, scene.registry)
+        pauses_s.append(scene.rounds.pause_s(INTERVAL_S))
+        at_s += pauses_s[-1]
+    scene.api.detach()
+    assert min(pauses_s) < INTERVAL_S, "a rise is taken seriously"
+    assert sum(pauses_s) / len(pauses_s) > INTERVAL_S / 2
+
+
 async def test_who_gives_way_to_the_family_is_hurried_by_its_own_marks() -> None:
     """The two kinds of strikes are counted apart."""
     scene = Scene()
