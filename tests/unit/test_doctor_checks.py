@@ -96,6 +96,8 @@ def test_a_module_is_looked_up_and_not_imported(module: str, is_there: bool) -> 
         ({"ALERT_URLS": "json://127.0.0.1"}, {"venv.alerts": "apprise"}),
         ({"COSMOS_ENDPOINT": "https://a.example.org"}, {"venv.cosmos": "azure-cosmos"}),
         ({"COSMOS_KEY": "a2V5"}, {"venv.cosmos": "azure-cosmos"}),
+        ({"SENTIMENT_ENGINE": "onnx"}, {"venv.analyzer": "not needed: SENTIMENT_ENGINE=flair is not set"}),
+        ({}, {"venv.onnx": "not needed: SENTIMENT_ENGINE=onnx is not set"}),
     ],
 )
 def test_an_extra_is_asked_for_only_by_the_settings_that_need_it(
@@ -103,7 +105,7 @@ def test_an_extra_is_asked_for_only_by_the_settings_that_need_it(
 ) -> None:
     """Nobody has to install what he does not use."""
     findings = {each.name: each for each in installation.called_for(load({"SENTIMENTAGENT_HOME": "/x", **environ}))}
-    assert set(findings) == {"venv.alerts", "venv.cosmos"}
+    assert set(findings) == {"venv.alerts", "venv.analyzer", "venv.cosmos", "venv.onnx"}
     assert {name: findings[name].found for name in found} == found
 
 
@@ -115,6 +117,12 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(extra: str) 
     assert (finding.name, finding.result) == (f"venv.{extra}", "wrong")
     assert finding.found == "no-such-thing is not installed"
     assert finding.mend.endswith("pip install -r deployment/requirements.txt")
+
+
+def test_what_the_pins_do_not_hold_is_mended_by_its_extra() -> None:
+    """The default settings don't need onnxruntime, so the pinned requirements don't bring it."""
+    (finding,) = installation._extras({"onnx": ("A_SETTING", True)}, ["no-such-thing>=1; extra == 'onnx'"], {})
+    assert finding.mend.endswith("pip install 'sentimentagent[onnx]'")
 
 
 def test_a_foreign_owner_of_our_names_is_named() -> None:

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 #: Held together with pyproject.toml by a test.
 OLDEST: Final = (3, 11)
 NEWEST: Final = (3, 13)
-#: The extras without which one of the four processes does not start.
-EXTRAS: Final = ("collector", "analyzer", "api", "watchdog")
+#: The extras without which a process does not start, whatever the settings. The analyzer's depends on its engine.
+EXTRAS: Final = ("collector", "api", "watchdog")
 OURS: Final = ("agent", "api", "ipc", "watchdog")
 
 _DISTRIBUTION: Final = "sentimentagent"
 _INSTALL: Final = f"{sys.prefix}/bin/pip install -r deployment/requirements.txt"
+#: What the pinned requirements don't hold, as the default settings don't need it.
+_MENDS: Final = {"onnx": f"{sys.prefix}/bin/pip install 'sentimentagent[onnx]'"}
 #: A requirement in a distribution's metadata (PEP 508): ``torch==2.13.0; extra == 'analyzer'``.
 _REQUIREMENT: Final = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?:==(?P<pin>[^,;\s]+)$|[^;]*)")
 #: Where the top-level module is shared: that `azure` can be imported says nothing of `azure.cosmos`.
@@ -46,8 +48,11 @@ def check() -> Iterator[Finding]:
 
 def called_for(settings: Settings) -> Iterator[Finding]:
     """Look at the extras that only some settings need."""
+    engine = settings.analyzer.sentiment_engine
     yield from _extras(
         {
+            "analyzer": ("SENTIMENT_ENGINE=flair", engine == "flair"),
+            "onnx": ("SENTIMENT_ENGINE=onnx", engine == "onnx"),
             "alerts": ("ALERT_URLS", bool(settings.alerts.alert_urls)),
             "cosmos": ("COSMOS_ENDPOINT", bool(settings.store.cosmos_endpoint or settings.store.cosmos_key)),
         },
@@ -84,7 +89,7 @@ def installed(extra: str, requirements: Iterable[str], modules: Mapping[str, lis
     needed = dict(_required_by(extra, requirements))
     troubles = [trouble for name, pin in needed.items() if (trouble := _trouble(name, pin, modules)) is not None]
     if troubles:
-        return claim.wrong("; ".join(troubles), _INSTALL)
+        return claim.wrong("; ".join(troubles), _MENDS.get(extra, _INSTALL))
     if not needed:
         return claim.not_checked("the installed metadata names no package for it", _INSTALL)
     return claim.ok(", ".join(needed))
