@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import zipfile
 from typing import TYPE_CHECKING, Any, cast
 
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: Compiled products that oneDNN keeps, some five a shape of batch. Measured after 20,000 mixed texts: 526 MB with 16, for
+#: 5 % more time; 560 MB and still growing with its default of 1,024.
+_KERNELS = 16
 #: Two-class models have no neutral. Below this confidence their answer is taken for one. Chosen, not measured.
 TWO_CLASS_CONFIDENCE = 0.75
 
@@ -60,6 +64,8 @@ def load(model: str, *, threads: int = 1) -> Engine:
         ModelError: it is missing, damaged, of another kind, or not to be had. One sentence for the operator.
 
     """
+    # Read by oneDNN at its first product; an operator's own value holds.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(_KERNELS))
     torch.set_num_threads(threads)
     flair.device = torch.device("cpu")
     _quiet_flair()
