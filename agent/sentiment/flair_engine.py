@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Compiled products that oneDNN keeps, some five a shape of batch. Measured after 20,000 mixed texts: 526 MB with 16, for
+#: Compiled products that oneDNN keeps, some five a shape of batch. After 20,000 mixed texts: 526 MB with 16, for
 #: 5 % more time; 560 MB and still growing with its default of 1,024.
 _KERNELS = 16
 #: Two-class models have no neutral. Below this confidence their answer is taken for one. Chosen, not measured.
