@@ -119,10 +119,13 @@ def _processes(facts: Facts, limits: Limits) -> Iterator[str]:
 
 def _process(process: ProcessReport, limits: Limits) -> Iterator[str]:
     name = process.process
-    if process.supervisor_state is not None and process.supervisor_state not in _UP:
+    # The API that answers is there, whatever the watchdog saw a moment ago: it may have been started since.
+    is_there = name == "api"
+    if not is_there and process.supervisor_state is not None and process.supervisor_state not in _UP:
         yield f"{name} is down ({process.supervisor_state})" + (f": {process.reason}" if process.reason else "")
     elif process.beat_age_s is None:
-        yield f"{name} has not been heard of"
+        if not is_there:
+            yield f"{name} has not been heard of"
     elif process.beat_age_s > limits.silence_s:
         yield f"{name} has been silent for {process.beat_age_s:.0f} s"
     if name != "api":  # which knows its own memory better

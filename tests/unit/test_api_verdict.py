@@ -113,3 +113,9 @@ def test_an_old_report_accuses_nobody_but_the_watchdog() -> None:
 def test_freshness_is_never_negative() -> None:
     """A clock that was set back makes data new, not newer than new."""
     assert with_store(newest_collected_utc=TEN_O_CLOCK + 100).freshness_minutes == 0
+
+
+def test_an_api_that_answers_is_not_called_down() -> None:
+    """What the watchdog saw of it may be from before its restart, a second ago."""
+    stopped = process_report("api", supervisor_state="STOPPED", beat=None, beat_age_s=None)
+    assert judge(changed(report=status_report(stopped)), LIMITS).status == "healthy"
