@@ -129,7 +129,7 @@ class CollectorSettings(Group, frozen=True):
 class AnalyzerSettings(Group, frozen=True):
     """How sentiment is scored."""
 
-    #: ``flair``, or ``onnx``: onnxruntime with the same weights, a start in under a second and a third of the memory.
+    #: ``flair``, or ``onnx``: onnxruntime with the same weights, a start in under a second and a fifth of the memory.
     sentiment_engine: Literal["flair", "onnx"] = "flair"
     #: ``embedded``, a folder, or a hub name that flair loads.
     sentiment_model: str = "embedded"
