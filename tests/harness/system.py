@@ -156,3 +156,12 @@ def wait_until(claim: Callable[[], object], within_s: float, system: System, wha
             pytest.fail(f"not within {within_s:g} s: {what}\n{system.describe()}")
         time.sleep(0.05)
     return time.monotonic() - began_s
+
+
+def holds(claim: Callable[[], object], for_s: float, system: System, what: str) -> None:
+    """See that ``claim`` holds at every look for so long; fail at the first one at which it does not."""
+    until_s = time.monotonic() + for_s
+    while time.monotonic() < until_s:
+        if not claim():
+            pytest.fail(f"not for {for_s:g} s: {what}\n{system.describe()}")
+        time.sleep(0.05)
