@@ -44,6 +44,11 @@ def example_settings(home: Path, **environ: str) -> Settings:
     return settings
 
 
+def loaded(home: Path, **environ: str) -> Settings:
+    """Return settings with a home of the test's own."""
+    return load({"SENTIMENTAGENT_HOME": str(home), **environ})
+
+
 class WordEngine:
     """An engine that knows two words, and breaks on a third: fast, and right by construction."""
 

@@ -13,14 +13,14 @@ from fakes.cosmos.server import FakeCosmos
 from fakes.cosmos_store import account, prepare, settings_for
 from fakes.stored import TEN_O_CLOCK, cycle, item, scored, set_aside
 
-from agent.store import cosmos_init, cosmos_layout
+from agent.store import cosmos_layout
 from agent.store.cosmos_client import CosmosDatabase
 from agent.store.cosmos_reader import CosmosReader
 from agent.store.cosmos_writer import CosmosWriter
-from ipc.errors import SettingsError, StoreUnavailable
+from ipc.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from agent.records import Scored
     from ipc.settings import StoreSettings
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
 HOUR = 3600
 DAY = 24 * HOUR
 END = TEN_O_CLOCK + 100 * DAY
-
-
-@pytest.fixture
-async def cosmos() -> AsyncIterator[FakeCosmos]:
-    """Run an account with what the store needs in it."""
-    async with account() as running:
-        yield running
 
 
 def batch(count: int, first: int = 0) -> list[Scored]:
@@ -240,79 +233,6 @@ async def test_nobody_learns_a_secret(cosmos: FakeCosmos, capfd: pytest.CaptureF
     for text in (*said, captured.out, captured.err):
         assert "sig=" not in text
         assert settings.cosmos_key.reveal() not in text
-
-
-async def test_an_account_without_the_containers_names_the_command() -> None:
-    """Both sides say what to run; once it was run, they go on by themselves."""
-    async with FakeCosmos() as cosmos:
-        settings = settings_for(cosmos)
-        async with CosmosReader(settings) as reader:
-            with pytest.raises(StoreUnavailable, match="sentimentagent store init"):
-                await reader.contents()
-            with pytest.raises(StoreUnavailable, match="sentimentagent store init"):
-                await CosmosWriter(settings).__aenter__()
-            await prepare(settings)
-            assert (await reader.contents()).items == 0
-
-
-async def test_a_plan_says_what_it_would_do_and_nothing_the_second_time() -> None:
-    """Making the plan changes nothing; carrying it out leaves nothing to do."""
-    async with FakeCosmos() as cosmos, CosmosDatabase(settings_for(cosmos)) as database:
-        steps = await cosmos_init.plan(database, "sentiment_analysis")
-        text = cosmos_init.described(steps)
-        assert "create the container items in the database sentiment_analysis, partitioned by /pk" in text
-        assert cosmos.account.databases == {}
-        await cosmos_init.create(database, steps)
-        await cosmos_init.create(database, steps)
-        assert await cosmos_init.plan(database, "sentiment_analysis") == []
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"defaultTtl": None}, "time to live"),
-        ({"defaultTtl": 5}, "time to live 5"),
-        ({"indexingPolicy": {"indexingMode": "consistent", "automatic": True}}, "another indexing policy"),
-    ],
-    ids=["no ttl", "a ttl", "policy"],
-)
-async def test_a_container_that_was_changed_is_told_and_mended(
-    cosmos: FakeCosmos, change: dict[str, object], words: str
-) -> None:
-    """Somebody's hand in the portal is noticed at the next start; ``store init`` puts it right."""
-    settings = settings_for(cosmos)
-    container = cosmos.account.container(settings.cosmos_database, cosmos_layout.ITEMS)
-    container.configure({key: value for key, value in (container.settings | change).items() if value is not None})
-    with pytest.raises(StoreUnavailable, match=words):
-        await CosmosWriter(settings).__aenter__()
-    await prepare(settings)
-    async with CosmosWriter(settings):
-        pass
-
-
-async def test_a_container_of_another_partition_key_is_left_alone() -> None:
-    """It is somebody else's, and nothing but another name helps: the process need not try again."""
-    async with FakeCosmos() as cosmos:
-        settings = settings_for(cosmos)
-        cosmos.account.create_database({"id": settings.cosmos_database})
-        foreign = {"id": cosmos_layout.ITEMS, "partitionKey": {"paths": ["/id"], "kind": "Hash"}}
-        cosmos.account.create_container(settings.cosmos_database, foreign)
-        with pytest.raises(SettingsError, match="partitioned by /id and not by /pk.*COSMOS_DATABASE"):
-            await CosmosWriter(settings).__aenter__()
-        async with CosmosReader(settings) as reader:
-            with pytest.raises(StoreUnavailable, match="partitioned by /id"):
-                await reader.contents()
-
-
-async def test_a_newer_layout_is_left_alone(cosmos: FakeCosmos) -> None:
-    """What a newer version has made is not written to."""
-    settings = settings_for(cosmos)
-    async with CosmosDatabase(settings) as database:
-        mark = await database.read(cosmos_layout.META, cosmos_layout.LAYOUT, "version")
-        assert mark is not None
-        assert await database.replace(cosmos_layout.META, mark | {"version": cosmos_layout.VERSION + 1})
-    with pytest.raises(SettingsError, match="newer version"):
-        await CosmosWriter(settings).__aenter__()
 
 
 async def test_items_expire_by_their_creation_and_counts_never() -> None:
