@@ -6,10 +6,9 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
 from api.access import admit
 from api.answers import Triggered, moment, reply
+from api.endpoint import Endpoint
 from api.errors import Refused
 from ipc import logs
 from ipc.channel import ask
@@ -18,6 +17,8 @@ from ipc.messages import AnyMessage, Collect, CycleRunning, CycleStarted
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from aiohttp import web
 
     from ipc.settings import Secret
 
@@ -34,9 +35,19 @@ class AdminRoutes:
         self._collector = collector
         self._token = token
 
-    def routes(self) -> list[web.RouteDef]:
+    def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
-        return [web.post("/api/v1/admin/collect", self._collect)]
+        return [
+            Endpoint(
+                path="/api/v1/admin/collect",
+                handler=self._collect,
+                summary="Begin a collection cycle now.",
+                method="POST",
+                scope="admin",
+                answer=Triggered,
+                problems=(401, 502, 503),
+            )
+        ]
 
     async def _collect(self, request: web.Request) -> web.Response:
         """Ask the collector for a cycle and answer as soon as it has one, which may be one that was running."""

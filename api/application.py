@@ -11,6 +11,7 @@ from aiohttp import web
 
 from api.admin import AdminRoutes
 from api.drain import count
+from api.endpoint import routes
 from api.errors import tell_errors
 from api.health import HealthRoutes
 from api.last_known import LastKnown
@@ -56,8 +57,7 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
             LastKnown().middleware(),
         ),
     )
-    for group in groups:
-        application.add_routes(group.routes())
+    application.add_routes(routes(endpoint for group in groups for endpoint in group.endpoints()))
     return application
 
 

@@ -7,15 +7,16 @@ from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
 from api.answers import Answer, moment, named, reply, rounded
+from api.endpoint import Endpoint
 from api.store_check import StoreCheck, check
 from api.verdict import Facts, HealthStatus, Limits, Verdict, judge
 from ipc.messages import PROCESSES, Incident, ProcessReport, StatusReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from aiohttp import web
 
     from agent.records import Collections
     from agent.store.protocol import Reading
@@ -141,9 +142,17 @@ class HealthRoutes:
         self._limits = limits
         self._version = version
 
-    def routes(self) -> list[web.RouteDef]:
+    def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
-        return [web.get("/api/v1/health", self._health)]
+        return [
+            Endpoint(
+                path="/api/v1/health",
+                handler=self._health,
+                summary="How the whole system is, and why.",
+                answer=Health,
+                problems=(503,),
+            )
+        ]
 
     async def _health(self, _request: web.Request) -> web.Response:
         health = await self.health()

@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from api.endpoint import Endpoint
 from api.store_check import StoreCheck, check
 from ipc import logs
 
@@ -64,9 +65,16 @@ class MetricsRoutes:
             registry=self._registry,
         )
 
-    def routes(self) -> list[web.RouteDef]:
+    def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
-        return [web.get("/metrics", self._metrics)]
+        return [
+            Endpoint(
+                path="/metrics",
+                handler=self._metrics,
+                summary="Figures for Prometheus.",
+                media_type="text/plain",
+            )
+        ]
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         self._system.store = await check(self._store, time.time())

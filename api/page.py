@@ -16,6 +16,7 @@ from aiohttp import web
 
 from api import page_parts as parts
 from api.answers import SOURCE_HEADER
+from api.endpoint import Endpoint
 from api.html import Html, fill
 from api.sentiment import total, window
 from ipc.errors import StoreUnavailable
@@ -57,9 +58,19 @@ class PageRoutes:
         self._last: _Shown | None = None
         self._files = {name: (_STATIC / name).read_bytes() for name in _TYPES}
 
-    def routes(self) -> list[web.RouteDef]:
+    def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
-        return [web.get("/", self._page), web.get("/static/{name}", self._file)]
+        return [
+            Endpoint(path="/", handler=self._page, summary="The page.", media_type="text/html", problems=(503,)),
+            Endpoint(
+                path="/static/{name}",
+                handler=self._file,
+                summary="A file of the page.",
+                scope="open",
+                media_type="text/css",
+                problems=(404,),
+            ),
+        ]
 
     async def _file(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

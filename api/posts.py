@@ -6,9 +6,8 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
-from api.answers import explained_post, named, post, reply
+from api.answers import ExplainedPost, Post, explained_post, named, post, reply
+from api.endpoint import Endpoint
 from api.errors import Refused
 from api.parameters import PostParameters, RecentParameters, read
 from api.sentiment import window
@@ -18,6 +17,8 @@ from ipc.messages import Explain, Explained
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from aiohttp import web
 
     from agent.store.protocol import Reading
     from ipc.messages import Explanation, Item
@@ -35,11 +36,24 @@ class PostRoutes:
         self._store = store
         self._analyzer = analyzer
 
-    def routes(self) -> list[web.RouteDef]:
+    def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
         return [
-            web.get("/api/v1/posts/recent", self._recent),
-            web.get("/api/v1/posts/{id}", self._one),
+            Endpoint(
+                path="/api/v1/posts/recent",
+                handler=self._recent,
+                summary="The newest posts, comments or both.",
+                parameters=RecentParameters,
+                answer=list[Post],
+            ),
+            Endpoint(
+                path="/api/v1/posts/{id}",
+                handler=self._one,
+                summary="One post or comment.",
+                parameters=PostParameters,
+                answer=Post | ExplainedPost,
+                problems=(404,),
+            ),
         ]
 
     async def _recent(self, request: web.Request) -> web.Response:

@@ -6,14 +6,15 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
 from agent.records import Totals
 from api.answers import Stats, TrendPoint, Trends, moment, named, reply, rounded, statistics
+from api.endpoint import Endpoint
 from api.parameters import StatsParameters, TrendsParameters, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from aiohttp import web
 
     from agent.records import Point
     from agent.store.protocol import Reading
@@ -29,11 +30,23 @@ class SentimentRoutes:
     def __init__(self, store: Reading) -> None:
         self._store = store
 
-    def routes(self) -> list[web.RouteDef]:
+    def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
         return [
-            web.get("/api/v1/sentiment/stats", self._stats),
-            web.get("/api/v1/sentiment/trends", self._trends),
+            Endpoint(
+                path="/api/v1/sentiment/stats",
+                handler=self._stats,
+                summary="How many items of a window have which sentiment.",
+                parameters=StatsParameters,
+                answer=Stats,
+            ),
+            Endpoint(
+                path="/api/v1/sentiment/trends",
+                handler=self._trends,
+                summary="The same with its series, by hour or by day.",
+                parameters=TrendsParameters,
+                answer=Trends,
+            ),
         ]
 
     async def _stats(self, request: web.Request) -> web.Response:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from api.answers import Subreddits, named, reply
+from api.endpoint import Endpoint
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from agent.store.protocol import Reading
 
 
@@ -19,9 +20,16 @@ class SubredditRoutes:
     def __init__(self, store: Reading) -> None:
         self._store = store
 
-    def routes(self) -> list[web.RouteDef]:
+    def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
-        return [web.get("/api/v1/subreddits", self._all)]
+        return [
+            Endpoint(
+                path="/api/v1/subreddits",
+                handler=self._all,
+                summary="The subreddits that have items.",
+                answer=Subreddits,
+            )
+        ]
 
     async def _all(self, _request: web.Request) -> web.Response:
         names, contents = await asyncio.gather(self._store.subreddits(), self._store.contents())
