@@ -9,6 +9,8 @@ import msgspec
 from ipc.messages import Item, SubredditFailure
 
 Sentiment = Literal["positive", "neutral", "negative"]
+Kind = Literal["post", "comment", "all"]
+Order = Literal["newest", "oldest", "positive", "negative", "discussed"]
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +57,40 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     checked_utc: int
     #: Where it stands in a scan; hand it in as ``after`` to go on behind it. Only the store understands it.
     place: str
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which items a list is to hold, and in which order."""
+
+    subreddit: str | None = None
+    #: Half-open, in seconds since the epoch, UTC.
+    since_utc: int
+    until_utc: int
+    kind: Kind = "post"
+    sentiment: Sentiment | None = None
+    #: ``positive`` is by compound, highest first, and ``negative`` the reverse of it; ``discussed`` by the number of
+    #: comments, most first and unknown last. Ties go by time of creation and name, in the order's own direction.
+    order: Order = "newest"
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a list."""
+
+    items: list[Scored]
+    #: Hand it in as ``after`` to go on behind the last item; None when there is nothing more. Only the store
+    #: understands it.
+    next: str | None
+
+
+class Latest(msgspec.Struct, frozen=True, kw_only=True):
+    """How fresh one subreddit is."""
+
+    subreddit: str
+    #: Items that are stored; those that were removed by age are not among them.
+    items: int
+    #: Seconds since the epoch, UTC, of the newest items that ever came; None when that was not noted.
+    newest_created_utc: int | None
+    newest_collected_utc: int | None
 
 
 class Hour(msgspec.Struct, frozen=True, kw_only=True):

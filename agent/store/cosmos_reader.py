@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from types import TracebackType
 
+    from agent.records import Kind
     from agent.store.cosmos_documents import Document
-    from agent.store.protocol import Kind
     from ipc.settings import StoreSettings
 
 T = TypeVar("T")

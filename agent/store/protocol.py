@@ -8,16 +8,28 @@ names match whatever their case; None means all of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from agent.records import Collections, Contents, Hour, Kept, Point, Scored, SetAside, SubredditTotals, Totals
+    from agent.records import (
+        Asked,
+        Collections,
+        Contents,
+        Hour,
+        Kept,
+        Kind,
+        Latest,
+        Page,
+        Point,
+        Scored,
+        SetAside,
+        SubredditTotals,
+        Totals,
+    )
     from ipc.messages import Cycle, Item
-
-Kind = Literal["post", "comment", "all"]
 
 
 class Reading(Protocol):
@@ -47,8 +59,25 @@ class Reading(Protocol):
     async def totals_by_subreddit(self, since_utc: int, until_utc: int, limit: int) -> list[SubredditTotals]:
         """Return the subreddits with the most items in the window, most first."""
 
+    async def series_by_subreddit(
+        self, since_utc: int, until_utc: int, bucket_s: int, limit: int
+    ) -> dict[str, list[Point]]:
+        """Return the series of the subreddits with the most items in the window, most first."""
+
     async def recent(self, subreddit: str | None, since_utc: int, limit: int, kind: Kind = "post") -> list[Scored]:
         """Return the newest items created at or after ``since_utc``, newest first; deleted ones are left out."""
+
+    async def page(self, asked: Asked, after: str | None, limit: int) -> Page:
+        """Return the next items of a list behind the place ``after``; None is its beginning.
+
+        Deleted ones are left out. What is written while somebody pages shifts nothing: a new item is on a page that
+        is still to come or on none. An item that moves in the order (its score or its comments change) may come
+        twice or not at all.
+
+        Raises:
+            ValueError: ``after`` is no place of a list in this order.
+
+        """
 
     async def item(self, name: str) -> Scored | None:
         """Return the item with this fullname (``t3_...`` or ``t1_...``), None when unknown or deleted."""
@@ -61,6 +90,18 @@ class Reading(Protocol):
 
     async def contents(self) -> Contents:
         """Return what the store holds. Costs the same whatever its size; also how its health is checked."""
+
+    async def latest(self) -> list[Latest]:
+        """Return how fresh each subreddit is, sorted as :meth:`subreddits`. Costs the same whatever the store's size.
+
+        Deleted items count: they were seen.
+        """
+
+    async def state(self) -> str | None:
+        """Return a token that is another one after anything was written that may change an answer.
+
+        It is good within this process. None where the database can't say it cheaply.
+        """
 
     async def due(self, looked_at_before_utc: int, limit: int) -> list[Item]:
         """Return items of the source ``reddit`` that are not deleted and were last looked at before, in that order."""

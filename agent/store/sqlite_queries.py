@@ -18,8 +18,7 @@ from ipc.messages import SubredditFailure
 if TYPE_CHECKING:
     import sqlite3
 
-    from agent.records import Kept, Scored
-    from agent.store.protocol import Kind
+    from agent.records import Kept, Kind, Scored
     from ipc.messages import Item
 
 HOUR_S: Final = 3600

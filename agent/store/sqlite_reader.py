@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from agent.records import Collections, Contents, Hour, Kept, Point, Scored, SubredditTotals, Totals
-    from agent.store.protocol import Kind
+    from agent.records import Collections, Contents, Hour, Kept, Kind, Point, Scored, SubredditTotals, Totals
     from ipc.messages import Item
     from ipc.settings import StoreSettings
 
