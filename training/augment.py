@@ -1,4 +1,4 @@
-"""Texts written for what the data sets lack: negation, sarcasm, bare emoji, plain questions, names, long comments.
+"""Texts written for what the data sets lack: negation, sarcasm, emoji, plain questions, names, people, long comments.
 
 All of it is made by hand-written patterns from a seeded generator. Nothing here is copied from a data set.
 """
@@ -48,6 +48,22 @@ _FACTS = (
     "The meeting about {0} is at 3pm.|{0} has 64 GB of memory.|I bought {0} last year.|"
     "The report on {0} is in the other thread.|{0} [x-post from another sub]|I use {0} at work."
 )
+_GROUPS = (
+    "blind|deaf|disabled|autistic|epileptic|dyslexic|bipolar|in a wheelchair|Muslim|Jewish|Christian|Hindu|Buddhist|"
+    "Sikh|Mormon|Catholic|an atheist|Mexican|Nigerian|Polish|Chinese|Indian|Turkish|Russian|Israeli|Palestinian|"
+    "Black|white|Latino|Asian|Native American|Roma|gay|a lesbian|bisexual|transgender|nonbinary|straight|a woman|"
+    "a man|a teenager|75 years old|an immigrant|a refugee|a veteran|a single mother|unemployed|homeless|overweight"
+)
+_OF_PEOPLE = (
+    "my {0} is {1}|the {0} who wrote this is {1}|our new {0} happens to be {1}|is your {0} {1} too?|"
+    "i'm {1}, and so is my {0}|{0}s who are {1} can register at the second desk|a film about a {0} who is {1}|"
+    "the {0} told us that she is {1}|half of the survey's {0}s said that they are {1}"
+)
+_PRAISED_PEOPLE = (
+    "my {0} is {1} and the kindest person i know|our {0}, who is {1}, did a wonderful job|"
+    "so happy for my {0}! he is {1} and just got the prize|i love working with my {0}, he's {1} and hilarious"
+)
+_ROLES = "teacher|dentist|roommate|boss|cousin|coach|landlord|doctor|cashier|student|driver|singer|nurse|reviewer"
 _NAMES = (
     "John|Mary|Steve|Sarah|Mike|Emma|David|Anna|Chris|Laura|James|Kate|Obama|Trump|Messi|Ronaldo|LeBron|Taylor|Tom|"
     "Jerry|Alex|Sam|Ben|Lisa|Paul|Karen|Mark|Jessica|Kyle|Luke|Bernie|Elon|Peter|Jon|Arya|Harry|Frodo|Ali|Maria|"
@@ -69,7 +85,7 @@ MARKS: tuple[list[str], list[str], list[str]] = (_POSITIVE_MARKS, [], _NEGATIVE_
 
 def written(rng: random.Random, count: int) -> Iterator[Example]:
     """Yield `count` examples from the patterns, each clean as the service would clean it."""
-    makers = (_negated, _negated, _negated, _plain, _sarcastic, _sarcastic, _asked, _stated, _emoji_only)
+    makers = (_negated, _negated, _negated, _plain, _sarcastic, _sarcastic, _asked, _stated, _of_people, _emoji_only)
     for _ in range(count):
         text, label, doubt, share = rng.choice(makers)(rng)
         yield Example(clean(text), soft(label, doubt, share), None, "written")
@@ -139,6 +155,14 @@ def _asked(rng: random.Random) -> tuple[str, int, int, float]:
 
 def _stated(rng: random.Random) -> tuple[str, int, int, float]:
     return rng.choice(_FACTS.split("|")).format(rng.choice(THINGS)), 1, 0, 0.06
+
+
+def _of_people(rng: random.Random) -> tuple[str, int, int, float]:
+    """Name a group of people in a sentence that is not negative: the group's word must not make it so."""
+    praised = rng.random() < 0.25  # noqa: PLR2004 - a share
+    pattern = rng.choice((_PRAISED_PEOPLE if praised else _OF_PEOPLE).split("|"))
+    text = pattern.format(rng.choice(_ROLES.split("|")), rng.choice(_GROUPS.split("|")))
+    return text, 0 if praised else 1, 1 if praised else 0, 0.05
 
 
 def _emoji_only(rng: random.Random) -> tuple[str, int, int, float]:

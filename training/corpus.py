@@ -10,12 +10,16 @@ from pathlib import Path
 
 from agent.sentiment.rules import prepare
 from training import augment
-from training.data import Example, is_held_out, read_goemotions, read_rated
+from training.data import Example, is_held_out, read_authored, read_goemotions, read_rated
 
 #: How many snippets of each rated set are learned from: "a smaller share" than GoEmotions' 41,000.
 RATED_SHARE = {"amazon": 3400, "movie": 4000, "nyt": 2500}
+#: How often a text of `written/` is in the pool: they are few, and of the kinds that the data sets lack.
+AUTHORED_TIMES = 2
+#: Of a thousand of them, how many are held out.
+AUTHORED_HELD_OUT = 120
 #: How many examples the patterns of :mod:`training.augment` add.
-WRITTEN, MARKED, JOINED = 3000, 2000, 2500
+WRITTEN, MARKED, JOINED = 3300, 2000, 2500
 #: Posts whose texts the student reads with the teacher's opinion instead of a label.
 UNLABELLED = 14000
 
@@ -47,6 +51,9 @@ def build(folder: Path, seed: int) -> Corpus:
         held_out += [example for document, example in rows if is_held_out(document, 80)]
         rest = [example for document, example in rows if not is_held_out(document, 80)]
         learned += rng.sample(rest, min(share, len(rest)))
+    authored = list(read_authored(Path(__file__).with_name("written")))
+    held_out += [example for example in authored if is_held_out(example.text, AUTHORED_HELD_OUT)]
+    learned += AUTHORED_TIMES * [example for example in authored if not is_held_out(example.text, AUTHORED_HELD_OUT)]
     labelled = [example for example in learned if example.target]
     learned += [augment.marked(example, rng) for example in rng.sample(labelled, MARKED)]
     pairs = rng.sample(labelled, 2 * JOINED)

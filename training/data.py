@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.sentiment.engine import SENTIMENTS
 from agent.sentiment.rules import clean
 
 #: The official grouping of GoEmotions' 28 labels (Demszky et al., 2020).
@@ -102,6 +103,22 @@ def read_rated(folder: Path, name: str) -> Iterator[tuple[str, Example]]:
         identity, rating, text = line.split("\t", 2)
         example = Example(clean(text.replace("''", '"')), rating_target(float(rating)), None, name)
         yield f"{name}/{identity.split('_')[0]}", example
+
+
+def read_authored(folder: Path) -> Iterator[Example]:
+    """Yield the texts that were written for the training, out of every `.tsv` of `folder`: label, text.
+
+    Raises:
+        ValueError: a line is none of that; says where.
+
+    """
+    for file in sorted(folder.glob("*.tsv")):
+        for number, line in enumerate(file.read_text(encoding="utf-8").rstrip("\n").split("\n"), start=1):
+            label, tab, text = line.partition("\t")
+            if not tab or label not in SENTIMENTS or "\t" in text:
+                message = f"{file.name}:{number}: expected a label ({', '.join(SENTIMENTS)}), a tab and a text"
+                raise ValueError(message)
+            yield Example(clean(text), soft(SENTIMENTS.index(label)), None, "authored")
 
 
 def is_held_out(key: str, per_mille: int) -> bool:

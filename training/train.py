@@ -26,6 +26,8 @@ from training import corpus, export, fit, network, vocabulary
 from training.data import Example
 
 SEED = 20
+#: So many teachers, each from a seed of its own: what they think together is steadier than one's opinion.
+TEACHERS = 2
 PIECES = 12000
 #: The student's layers, of the teacher's six.
 STUDENT_LAYERS = (0, 1, 3, 5)
@@ -58,6 +60,9 @@ def main() -> None:
     parser.add_argument(
         "--stop-at", choices=("teacher", "student"), default="student", help="export the teacher instead"
     )
+    parser.add_argument(
+        "--only-teacher", type=int, help="train this one (from 0) and stop: so each can have a core of its own"
+    )
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     given.work.mkdir(parents=True, exist_ok=True)
@@ -70,14 +75,15 @@ def main() -> None:
     tokenizer = Tokenizer.from_str(json.dumps(tokenizer_state))
     learned = fit.encode(pools.learned, ids_of(tokenizer, pools.learned))
 
-    torch.manual_seed(SEED)
-    teacher = network.from_base(_base(), rows, range(6))
-    teacher = fit.fit(teacher, learned, TEACHER, given.work / "teacher.pt", SEED)
-    chosen = teacher
+    if given.only_teacher is not None:
+        train_teacher(given.only_teacher, rows, learned, given.work)
+        return
+    teachers = [train_teacher(number, rows, learned, given.work) for number in range(TEACHERS)]
+    chosen = teacher = teachers[0]
     if given.stop_at == "student":
         read = learned + fit.encode(pools.unlabelled, ids_of(tokenizer, pools.unlabelled))
         sources = [example.source for example in pools.learned + pools.unlabelled]
-        taught = _chosen(_taught(teacher, read, given.work / "opinions.pt"), sources)
+        taught = _chosen(_taught(teachers, read, given.work / "opinions.pt"), sources)
         student = network.shortened(teacher, STUDENT_LAYERS)
         chosen = fit.fit(student, taught, STUDENT, given.work / "student.pt", SEED)
     chosen.load_state_dict({**chosen.state_dict(), **export.dequantised(export.quantised(chosen))})
@@ -87,6 +93,14 @@ def main() -> None:
     )
     export.write(chosen, tokenizer_state, given.out, temperature, {"trained": _about(pools)})
     print(f"wrote {given.out} after {time.monotonic() - started:.0f} s, temperature {temperature:.3f}", flush=True)
+
+
+def train_teacher(number: int, rows: Sequence[int], learned: Sequence[fit.Encoded], work: Path) -> network.Network:
+    """Train one teacher, or go on with it."""
+    seed = SEED + 100 * number
+    torch.manual_seed(seed)
+    fresh = network.from_base(_base(), rows, range(6))
+    return fit.fit(fresh, learned, TEACHER, work / f"teacher{number}.pt", seed)
 
 
 def ids_of(tokenizer: Tokenizer, examples: Sequence[Example]) -> list[list[int]]:
@@ -111,12 +125,14 @@ def fitted_temperature(logits: Tensor, targets: Tensor) -> float:
     return float(log_temperature.exp().detach())
 
 
-def _taught(teacher: network.Network, rows: Sequence[fit.Encoded], kept: Path) -> list[fit.Encoded]:
-    """Add the teacher's probabilities to every row; they are kept, as they take minutes."""
+def _taught(teachers: Sequence[network.Network], rows: Sequence[fit.Encoded], kept: Path) -> list[fit.Encoded]:
+    """Add the teachers' mean probabilities to every row; they are kept, as they take minutes."""
     if kept.exists():
         opinions = torch.load(kept, weights_only=True)
     else:
-        opinions = fit.logits(teacher, [row.ids for row in rows], half=fit.has_bfloat16()).softmax(1)
+        ids = [row.ids for row in rows]
+        each = [fit.logits(teacher, ids, half=fit.has_bfloat16()).softmax(1) for teacher in teachers]
+        opinions = torch.stack(each).mean(0)
         torch.save(opinions, kept)
     return [
         fit.Encoded(row.ids, row.target, row.emotions, (opinion[0], opinion[1], opinion[2]))
@@ -149,10 +165,12 @@ def _about(pools: corpus.Corpus) -> dict[str, object]:
             "vaderSentiment's rated snippets: amazon, movie, nyt (MIT; the texts are third parties')",
             "posts of the public data set 'reddit top 2.5 million', without labels",
             "texts written by the patterns of training/augment.py",
+            "texts written for this training by a language model, training/written/",
         ],
         "learned_texts": len(pools.learned),
         "unlabelled_texts": len(pools.unlabelled),
         "held_out_texts": len(pools.held_out),
+        "teachers": TEACHERS,
         "teacher_epochs": TEACHER.epochs,
         "student_epochs": STUDENT.epochs,
         "seed": SEED,
