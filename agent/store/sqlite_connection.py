@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
+from agent.records import Page
 from ipc.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -213,7 +214,9 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def _rows(result: object) -> int:
-    if isinstance(result, list):
+    if isinstance(result, Page):
+        return len(result.items)
+    if isinstance(result, list | dict):
         return len(result)
     if isinstance(result, int):
         return int(result)

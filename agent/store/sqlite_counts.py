@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
 from agent.store import sqlite_schema
-from agent.store.sqlite_queries import HOUR_S
+from agent.store.sqlite_windows import HOUR_S
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
     from agent.records import Hour, Kept, Scored
+    from ipc.messages import Item
 
 #: In ``counters``: items created before were removed, so that older roll-ups stand alone.
 RETAINED_FROM: Final = "retained_from_utc"
@@ -59,18 +60,26 @@ class Counts:
 
 
 def add_sources(connection: sqlite3.Connection, new: Sequence[Kept]) -> None:
-    """Count new items by source and by the names of their subreddits."""
+    """Count new items by source and by subreddit, and keep the first spelling of its name."""
     collected: defaultdict[str, list[int]] = defaultdict(list)
+    of_subreddit: defaultdict[str, list[Item]] = defaultdict(list)
     for one in new:
-        collected[one.scored.item.source].append(one.scored.item.collected_utc)
+        item = one.scored.item
+        collected[item.source].append(item.collected_utc)
+        of_subreddit[item.subreddit].append(item)
     connection.executemany(
         "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET items = items + excluded.items,"
         " newest_collected_utc = max(newest_collected_utc, excluded.newest_collected_utc)",
         [(source, len(times), max(times)) for source, times in collected.items()],
     )
     connection.executemany(
-        "INSERT INTO subreddits VALUES (?) ON CONFLICT DO NOTHING",
-        [(subreddit,) for subreddit in dict.fromkeys(one.scored.item.subreddit for one in new)],
+        "INSERT INTO subreddits VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET items = items + excluded.items,"
+        " newest_created_utc = max(ifnull(newest_created_utc, 0), excluded.newest_created_utc),"
+        " newest_collected_utc = max(ifnull(newest_collected_utc, 0), excluded.newest_collected_utc)",
+        [
+            (subreddit, len(items), max(one.created_utc for one in items), max(one.collected_utc for one in items))
+            for subreddit, items in of_subreddit.items()
+        ],
     )
 
 
@@ -90,18 +99,24 @@ def adopt(connection: sqlite3.Connection, hours: Sequence[Hour]) -> int:
                     f"INSERT INTO hours VALUES (?, ?, ?, ?, ?) {_ADD_HOUR}",  # noqa: S608 - literals of this module
                     (one.hour_utc, *figures),
                 )
-                connection.execute("INSERT INTO subreddits VALUES (?) ON CONFLICT DO NOTHING", (one.subreddit,))
+                connection.execute(
+                    "INSERT INTO subreddits (subreddit) VALUES (?) ON CONFLICT DO NOTHING", (one.subreddit,)
+                )
         if taken:
             raise_to(connection, RETAINED_FROM, max(taken) + HOUR_S)
     return len(taken)
 
 
-def take_sources(connection: sqlite3.Connection, removed: Mapping[str, int]) -> None:
-    """Take removed items from their sources; a source without items is none."""
+def take_sources(connection: sqlite3.Connection, removed: Sequence[tuple[str, str]]) -> None:
+    """Take removed items, each by its source and subreddit, from these; a source without items is none."""
+    sources, subreddits = Counter(source for source, _ in removed), Counter(subreddit for _, subreddit in removed)
     connection.executemany(
-        "UPDATE sources SET items = items - ? WHERE source = ?", [(n, s) for s, n in removed.items()]
+        "UPDATE sources SET items = items - ? WHERE source = ?", [(n, source) for source, n in sources.items()]
     )
     connection.execute("DELETE FROM sources WHERE items = 0")
+    connection.executemany(
+        "UPDATE subreddits SET items = items - ? WHERE subreddit = ?", [(n, name) for name, n in subreddits.items()]
+    )
 
 
 def count(connection: sqlite3.Connection, added: Mapping[str, int]) -> None:

@@ -1,18 +1,18 @@
 """The questions that the SQLite reader asks: SQL in, records out. No thread, no clock, no log.
 
-Totals of a window are the roll-ups of its whole hours and the rows of the two hours that it cuts, hence exact to the
-second and as cheap for a month as for a day. What comes from outside reaches SQLite as parameters only.
+Windows and lists in pages have modules of their own. What comes from outside reaches SQLite as parameters only.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from agent.records import Collections, Contents, Hour, Point, SubredditTotals, Totals
+from agent.records import Collections, Contents, Hour, Latest
 from agent.store import sqlite_rows
 from agent.store.sqlite_rows import COLUMNS, KEPT, LAST_LOOK
+from agent.store.sqlite_windows import HOUR_S
 from ipc.messages import SubredditFailure
 
 if TYPE_CHECKING:
@@ -20,98 +20,6 @@ if TYPE_CHECKING:
 
     from agent.records import Kept, Kind, Scored
     from ipc.messages import Item
-
-HOUR_S: Final = 3600
-
-_SUMS: Final = "sum(positive), sum(neutral), sum(negative), sum(compound_sum)"
-
-
-def _counted(hours: str, of: str) -> str:
-    """Return the SQL of a window's counts: whole hours from the table ``hours``, the rest from the rows.
-
-    The rows name both kinds, and deleted ones too, so that an index that begins with these serves a window of all.
-    """
-    subreddit = "NULL" if hours == "hours" else "subreddit"
-    rows = f"""
-        SELECT created_utc AS at_utc, subreddit, sentiment = 'positive' AS positive, sentiment = 'neutral' AS neutral,
-               sentiment = 'negative' AS negative, p_positive - p_negative AS compound_sum
-        FROM items WHERE {of} kind IN ('post', 'comment') AND is_deleted IN (0, 1) AND"""  # noqa: S608 - every part is a literal of this module
-    return f"""(
-        {rows} created_utc >= :since AND created_utc < :head
-        UNION ALL
-        {rows} created_utc >= :tail AND created_utc < :until
-        UNION ALL
-        SELECT hour_utc, {subreddit}, positive, neutral, negative, compound_sum
-        FROM {hours} WHERE {of} hour_utc >= :head AND hour_utc < :tail
-    )"""  # noqa: S608 - the same
-
-
-_OF_ALL: Final = _counted("hours", "")
-_OF_ONE: Final = _counted("subreddit_hours", "subreddit = :subreddit AND")
-_OF_EACH: Final = _counted("subreddit_hours", "")
-
-
-def _window(subreddit: str | None, since_utc: int, until_utc: int) -> dict[str, Any]:
-    """Cut the window into rows before ``head``, whole hours, and rows from ``tail`` on."""
-    head = -(-since_utc // HOUR_S) * HOUR_S
-    tail = until_utc // HOUR_S * HOUR_S
-    if head > tail:  # within one hour: rows alone
-        head = tail = until_utc
-    return {"subreddit": subreddit, "since": since_utc, "head": head, "tail": tail, "until": until_utc}
-
-
-def totals(connection: sqlite3.Connection, subreddit: str | None, since_utc: int, until_utc: int) -> Totals:
-    """Return the totals of the window."""
-    counted = _OF_ALL if subreddit is None else _OF_ONE
-    row = connection.execute(
-        f"SELECT {_SUMS} FROM {counted}",  # noqa: S608 - every part is a literal of this module
-        _window(subreddit, since_utc, until_utc),
-    ).fetchone()
-    return _totals(*row)
-
-
-def series(
-    connection: sqlite3.Connection, subreddit: str | None, since_utc: int, until_utc: int, bucket_s: int
-) -> list[Point]:
-    """Return the buckets of the window that hold items, oldest first."""
-    if bucket_s % HOUR_S:
-        raise ValueError(f"a bucket of {bucket_s} s is no multiple of an hour")
-    counted = _OF_ALL if subreddit is None else _OF_ONE
-    rows = connection.execute(
-        f"SELECT at_utc / :bucket AS bucket, {_SUMS} FROM {counted} GROUP BY bucket ORDER BY bucket",  # noqa: S608 - literals
-        _window(subreddit, since_utc, until_utc) | {"bucket": bucket_s},
-    )
-    return [Point(start_utc=bucket * bucket_s, totals=_totals(*sums)) for bucket, *sums in rows]
-
-
-def totals_by_subreddit(
-    connection: sqlite3.Connection, since_utc: int, until_utc: int, limit: int
-) -> list[SubredditTotals]:
-    """Return the subreddits with the most items in the window, most first."""
-    rows = connection.execute(
-        f"""
-        SELECT (SELECT named.subreddit FROM subreddits AS named WHERE named.subreddit = counted.subreddit), {_SUMS}
-        FROM {_OF_EACH} AS counted
-        GROUP BY counted.subreddit COLLATE NOCASE
-        ORDER BY sum(positive + neutral + negative) DESC, 1
-        LIMIT :limit
-        """,  # noqa: S608 - literals
-        _window(None, since_utc, until_utc) | {"limit": limit},
-    )
-    return [SubredditTotals(subreddit=subreddit, totals=_totals(*sums)) for subreddit, *sums in rows]
-
-
-def _totals(positive: int | None, neutral: int | None, negative: int | None, compound_sum: float | None) -> Totals:
-    """Make totals of four sums, which SQLite returns as NULL when there was nothing to add."""
-    total = (positive or 0) + (neutral or 0) + (negative or 0)
-    return Totals(
-        total=total,
-        positive=positive or 0,
-        neutral=neutral or 0,
-        negative=negative or 0,
-        # Sums of floats may end a hair outside of [-1, 1].
-        avg_sentiment=max(-1.0, min(1.0, (compound_sum or 0.0) / total)) if total else None,
-    )
 
 
 def recent(
@@ -188,6 +96,17 @@ def hours(connection: sqlite3.Connection, after: Hour | None, limit: int) -> lis
 def subreddits(connection: sqlite3.Connection) -> list[str]:
     """Return all names, as first seen, sorted without regard to case."""
     return [name for (name,) in connection.execute("SELECT subreddit FROM subreddits ORDER BY subreddit")]
+
+
+def latest(connection: sqlite3.Connection) -> list[Latest]:
+    """Return how fresh each subreddit is, from rows that are kept up with every write."""
+    rows = connection.execute(
+        "SELECT subreddit, items, newest_created_utc, newest_collected_utc FROM subreddits ORDER BY subreddit"
+    )
+    return [
+        Latest(subreddit=subreddit, items=items, newest_created_utc=created, newest_collected_utc=collected)
+        for subreddit, items, created, collected in rows
+    ]
 
 
 def collections(connection: sqlite3.Connection, now_utc: float) -> Collections:

@@ -7,9 +7,10 @@ call says so and the next one looks again.
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from typing import TYPE_CHECKING, Final, Self
 
-from agent.store import sqlite_queries, sqlite_schema
+from agent.store import sqlite_pages, sqlite_queries, sqlite_schema, sqlite_windows
 from agent.store.query_log import QueryLog
 from agent.store.sqlite_connection import BUSY_TIMEOUT_S, SqliteConnection
 from ipc.errors import StoreUnavailable
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from agent.records import Collections, Contents, Hour, Kept, Kind, Point, Scored, SubredditTotals, Totals
+    from agent.records import (
+        Asked,
+        Collections,
+        Contents,
+        Hour,
+        Kept,
+        Kind,
+        Latest,
+        Page,
+        Point,
+        Scored,
+        SubredditTotals,
+        Totals,
+    )
     from ipc.messages import Item
     from ipc.settings import StoreSettings
 
@@ -33,8 +47,11 @@ class SqliteReader:
 
     def __init__(self, path: Path, settings: StoreSettings) -> None:
         self._connection = SqliteConnection(
-            path, connect_to_read, settings, QueryLog(settings.slow_query_ms), timeout_s=TIMEOUT_S
+            path, self._connect, settings, QueryLog(settings.slow_query_ms), timeout_s=TIMEOUT_S
         )
+        self._life = uuid.uuid4().hex
+        #: How often the file was opened: what a connection says of itself means nothing of another one.
+        self._opened = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -46,21 +63,33 @@ class SqliteReader:
 
     async def totals(self, subreddit: str | None, since_utc: int, until_utc: int) -> Totals:
         """Return the totals of posts and comments created in the window."""
-        return await self._connection.call("totals", sqlite_queries.totals, subreddit, since_utc, until_utc)
+        return await self._connection.call("totals", sqlite_windows.totals, subreddit, since_utc, until_utc)
 
     async def series(self, subreddit: str | None, since_utc: int, until_utc: int, bucket_s: int) -> list[Point]:
         """Return the buckets of the window that hold items, oldest first."""
-        return await self._connection.call("series", sqlite_queries.series, subreddit, since_utc, until_utc, bucket_s)
+        return await self._connection.call("series", sqlite_windows.series, subreddit, since_utc, until_utc, bucket_s)
 
     async def totals_by_subreddit(self, since_utc: int, until_utc: int, limit: int) -> list[SubredditTotals]:
         """Return the subreddits with the most items in the window, most first."""
         return await self._connection.call(
-            "totals_by_subreddit", sqlite_queries.totals_by_subreddit, since_utc, until_utc, limit
+            "totals_by_subreddit", sqlite_windows.totals_by_subreddit, since_utc, until_utc, limit
+        )
+
+    async def series_by_subreddit(
+        self, since_utc: int, until_utc: int, bucket_s: int, limit: int
+    ) -> dict[str, list[Point]]:
+        """Return the series of the subreddits with the most items in the window, most first."""
+        return await self._connection.call(
+            "series_by_subreddit", sqlite_windows.series_by_subreddit, since_utc, until_utc, bucket_s, limit
         )
 
     async def recent(self, subreddit: str | None, since_utc: int, limit: int, kind: Kind = "post") -> list[Scored]:
         """Return the newest items created at or after ``since_utc``; of one second, the one stored last first."""
         return await self._connection.call("recent", sqlite_queries.recent, subreddit, since_utc, limit, kind)
+
+    async def page(self, asked: Asked, after: str | None, limit: int) -> Page:
+        """Return the next items of a list behind the place ``after``."""
+        return await self._connection.call("page", sqlite_pages.page, asked, after, limit)
 
     async def item(self, name: str) -> Scored | None:
         """Return the item with this fullname, None when unknown or deleted."""
@@ -78,6 +107,14 @@ class SqliteReader:
         """Return what the store holds."""
         return await self._connection.poll("contents", sqlite_queries.contents)
 
+    async def latest(self) -> list[Latest]:
+        """Return how fresh each subreddit is, sorted without regard to case."""
+        return await self._connection.call("latest", sqlite_queries.latest)
+
+    async def state(self) -> str:
+        """Return a token that changes with every commit of another connection, and with every opening."""
+        return await self._connection.poll("state", self._state)
+
     async def due(self, looked_at_before_utc: int, limit: int) -> list[Item]:
         """Return items of Reddit that were last looked at before, the oldest look first."""
         return await self._connection.call("due", sqlite_queries.due, looked_at_before_utc, limit)
@@ -89,6 +126,15 @@ class SqliteReader:
     async def hours(self, after: Hour | None, limit: int) -> list[Hour]:
         """Return the next roll-ups by subreddit and hour."""
         return await self._connection.call("hours", sqlite_queries.hours, after, limit)
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        """Open, in the connection's thread, as :meth:`_state` is asked there."""
+        self._opened += 1
+        return connect_to_read(path)
+
+    def _state(self, connection: sqlite3.Connection) -> str:
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        return f"{self._life}.{self._opened}.{version}"
 
     def gauges(self) -> dict[str, float]:
         """Return none: what SQLite does is in the log of queries."""

@@ -6,7 +6,6 @@ A step holds the write lock for some tens of milliseconds at most, so that write
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -51,13 +50,13 @@ def retain_step(
     """
     with sqlite_schema.transaction(connection):
         rows = connection.execute(
-            "SELECT created_utc, rowid, source, collected_utc FROM items WHERE kind = ? AND is_deleted = ?"
+            "SELECT created_utc, rowid, source, subreddit, collected_utc FROM items WHERE kind = ? AND is_deleted = ?"
             " AND created_utc < ? AND (created_utc, rowid) > (?, ?) ORDER BY created_utc, rowid LIMIT ?",
             (*of, created_from_utc, *after, RETAIN_ROWS),
         ).fetchall()
-        old = [(rowid, source) for _, rowid, source, collected_utc in rows if collected_utc < collected_from_utc]
-        connection.executemany("DELETE FROM items WHERE rowid = ?", [(rowid,) for rowid, _ in old])
-        take_sources(connection, Counter(source for _, source in old))
+        old = [row[1:4] for row in rows if row[4] < collected_from_utc]
+        connection.executemany("DELETE FROM items WHERE rowid = ?", [(rowid,) for rowid, *_ in old])
+        take_sources(connection, [(source, subreddit) for _, source, subreddit in old])
         if old:
             raise_to(connection, RETAINED_FROM, created_from_utc)
     return Step(len(old), rows[-1][:2] if len(rows) == RETAIN_ROWS else None)

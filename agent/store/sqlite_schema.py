@@ -125,8 +125,37 @@ _VERSION_2: Final = (
     """,
 )
 
+#: Lists in the order of a score or of comments, and how fresh each subreddit is. The columns are worked out from others
+#: and take no room; the indexes hold them.
+_VERSION_3: Final = (
+    "ALTER TABLE items ADD COLUMN compound REAL AS (p_positive - p_negative) VIRTUAL",
+    "ALTER TABLE items ADD COLUMN discussed INTEGER AS (ifnull(comment_count, -1)) VIRTUAL",
+    "ALTER TABLE items ADD COLUMN week INTEGER AS (created_utc / 604800) VIRTUAL",
+    # A week at a time: so a batch of new items changes a few pages and not one an item, and a window passes few items
+    # that lie outside of it.
+    """
+    CREATE INDEX items_by_compound ON items (kind, sentiment, week, compound, created_utc, subreddit)
+        WHERE is_deleted = 0
+    """,
+    """
+    CREATE INDEX items_by_comments ON items (kind, sentiment, week, discussed, created_utc, subreddit)
+        WHERE is_deleted = 0
+    """,
+    # Items that are there, and the newest that ever were.
+    "ALTER TABLE subreddits ADD COLUMN items INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE subreddits ADD COLUMN newest_created_utc INTEGER",
+    "ALTER TABLE subreddits ADD COLUMN newest_collected_utc INTEGER",
+    """
+    UPDATE subreddits SET items = counted.items, newest_created_utc = created, newest_collected_utc = collected
+    FROM (
+        SELECT subreddit, count(*) AS items, max(created_utc) AS created, max(collected_utc) AS collected
+        FROM items NOT INDEXED GROUP BY subreddit
+    ) AS counted WHERE counted.subreddit = subreddits.subreddit
+    """,
+)
+
 #: ``MIGRATIONS[n]`` leads from version n to version n + 1; version 0 is an empty file.
-MIGRATIONS: Final = (_VERSION_1, _VERSION_2)
+MIGRATIONS: Final = (_VERSION_1, _VERSION_2, _VERSION_3)
 VERSION: Final = len(MIGRATIONS)
 
 

@@ -15,8 +15,8 @@ import msgspec
 
 from agent.store.sqlite_connection import in_words
 from agent.store.sqlite_counts import RETAINED_FROM
-from agent.store.sqlite_queries import HOUR_S
 from agent.store.sqlite_reader import connect_to_read
+from agent.store.sqlite_windows import HOUR_S
 from ipc.errors import SettingsError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -237,6 +237,11 @@ def _differences(connection: sqlite3.Connection, counters: dict[str, int], first
         " UNION ALL SELECT source, 0, 1 FROM items) GROUP BY source"
     ):
         yield from _unless_same(f"items of the source {source}", stored, counted)
+    for subreddit, stored, counted in connection.execute(
+        "SELECT subreddit, sum(stored), sum(counted) FROM (SELECT subreddit, items AS stored, 0 AS counted"
+        " FROM subreddits UNION ALL SELECT subreddit, 0, 1 FROM items) GROUP BY subreddit COLLATE NOCASE"
+    ):
+        yield from _unless_same(f"items of r/{subreddit}", stored, counted)
     for counter, statement in (
         ("set_aside", "SELECT count(*) FROM set_aside"),
         ("cycles_succeeded", "SELECT count(*) FROM cycles WHERE outcome = 'succeeded'"),

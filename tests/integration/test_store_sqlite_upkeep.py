@@ -17,7 +17,7 @@ from fakes.stored import TEN_O_CLOCK, cycle, item, scored, set_aside
 from msgspec.structs import replace
 
 from agent.retention import created_from_utc, retain_every_hour
-from agent.store import sqlite_queries, sqlite_removal, sqlite_schema, sqlite_writer
+from agent.store import sqlite_queries, sqlite_removal, sqlite_schema, sqlite_windows, sqlite_writer
 from agent.store.sqlite_reader import SqliteReader, connect_to_read
 from agent.store.sqlite_upkeep import backup, verify
 from agent.store.sqlite_writer import SqliteWriter
@@ -199,11 +199,11 @@ async def test_forgetting_looks_through_all_rows_in_steps(path: Path) -> None:
             "items_by_subreddit (subreddit=? AND kind=? AND",
         ),
         (
-            lambda held: sqlite_queries.totals(held, None, 1, 9),
+            lambda held: sqlite_windows.totals(held, None, 1, 9),
             "items_by_time (kind=? AND is_deleted=? AND created_utc>?",
         ),
         (
-            lambda held: sqlite_queries.totals(held, "aws", 1, 9),
+            lambda held: sqlite_windows.totals(held, "aws", 1, 9),
             "items_by_subreddit (subreddit=? AND kind=? AND is_del",
         ),
         (lambda held: sqlite_queries.due(held, 5, 50), "items_due (<expr><?)"),

@@ -1,0 +1,148 @@
+"""Lists in pages: which rows come next in an order, out of SQLite's indexes. No thread, no clock, no log.
+
+An index can't hold a window of time and an order by score at once. So the rows of each week are kept in order, by
+kind and sentiment (``items_by_compound``, ``items_by_comments``): a page is the front of all these runs, merged, and
+costs by the weeks of its window and not by its items. A window of few items is sorted instead.
+"""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import ExitStack, closing
+from heapq import merge
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from agent.records import Page
+from agent.store import places, sqlite_rows, sqlite_windows
+from agent.store.places import Place
+from agent.store.sqlite_rows import COLUMNS
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from agent.records import Asked
+
+WEEK_S: Final = 7 * 24 * 3600
+#: Up to so many items a window is sorted, which reads each of their rows: 3 to 4 us a row. Beyond, the runs are
+#: cheaper, even where most of what they pass is of another subreddit.
+FEW: Final = 2000
+
+_SENTIMENTS: Final = ("positive", "neutral", "negative")
+
+
+class _Order(NamedTuple):
+    #: The column that it goes by before the time and the name.
+    figure: str
+    is_descending: bool
+    #: The index that holds each week in this order; None for the orders of time.
+    index: str | None
+
+
+_ORDERS: Final = {
+    "newest": _Order("created_utc", is_descending=True, index=None),
+    "oldest": _Order("created_utc", is_descending=False, index=None),
+    "positive": _Order("compound", is_descending=True, index="items_by_compound"),
+    "negative": _Order("compound", is_descending=False, index="items_by_compound"),
+    "discussed": _Order("discussed", is_descending=True, index="items_by_comments"),
+}
+
+
+def page(connection: sqlite3.Connection, asked: Asked, after: str | None, limit: int) -> Page:
+    """Return the next items behind the place ``after``.
+
+    Raises:
+        ValueError: ``after`` is no place in this order.
+
+    """
+    place = places.decode(after, asked.order) if after is not None else None
+    order = _ORDERS[asked.order]
+    with ExitStack() as open_:
+        runs = [
+            open_.enter_context(closing(connection.execute(*run))) for run in _runs(connection, asked, place, limit + 1)
+        ]
+        merged = merge(*runs, key=itemgetter(0, 1, 2), reverse=order.is_descending)
+        rows = list(itertools.islice(merged, limit + 1))
+    shown = rows[:limit]
+    return Page(
+        items=[sqlite_rows.scored(row[3:]) for row in shown],
+        next=places.encode(Place(asked.order, *shown[-1][:3])) if len(rows) > limit else None,
+    )
+
+
+def _runs(
+    connection: sqlite3.Connection, asked: Asked, place: Place | None, limit: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield statements, with their parameters, whose rows are each in order; merged they are all rows of the list."""
+    index = _ORDERS[asked.order].index
+    shared = _shared(asked, place, limit)
+    kinds = ("post", "comment") if asked.kind == "all" else (asked.kind,)
+    if index is None or _is_few(connection, asked):
+        by_time = "items_by_time" if asked.subreddit is None else "items_by_subreddit"
+        statement = _statement(asked, by_time, "kind = :kind", has_place=place is not None)
+        for kind in kinds:
+            yield statement, shared | {"kind": kind}
+        return
+    equal = "kind = :kind AND sentiment = :sentiment AND week = :week"
+    statement = _statement(asked, index, equal, has_place=place is not None)
+    sentiments = _SENTIMENTS if asked.sentiment is None else (asked.sentiment,)
+    for kind in kinds:
+        for week, sentiment in itertools.product(_weeks(connection, shared | {"kind": kind}), sentiments):
+            yield statement, shared | {"kind": kind, "week": week, "sentiment": sentiment}
+
+
+def _statement(asked: Asked, index: str, equal: str, *, has_place: bool) -> str:
+    figure, is_descending, _ = _ORDERS[asked.order]
+    columns = tuple(dict.fromkeys((figure, "created_utc", "name")))
+    conditions = [equal, "is_deleted = 0", "created_utc >= :since", "created_utc < :until"]
+    if asked.subreddit is not None:
+        conditions.append("subreddit = :subreddit")
+    if asked.sentiment is not None and "sentiment" not in equal:
+        conditions.append("sentiment = :sentiment")
+    if has_place:
+        values = ", ".join({figure: ":figure", "created_utc": ":created_utc", "name": ":name"}[one] for one in columns)
+        conditions.append(f"({', '.join(columns)}) {'<' if is_descending else '>'} ({values})")
+    ordered = ", ".join(f"{one} {'DESC' if is_descending else 'ASC'}" for one in columns)
+    return (
+        f"SELECT {figure}, created_utc, name, {COLUMNS} FROM items INDEXED BY {index}"  # noqa: S608 - literals
+        f" WHERE {' AND '.join(conditions)} ORDER BY {ordered} LIMIT :limit"
+    )
+
+
+def _shared(asked: Asked, place: Place | None, limit: int) -> dict[str, Any]:
+    """Return the parameters of all runs. In an order of time the window begins or ends with the place."""
+    since_utc, until_utc = asked.since_utc, asked.until_utc
+    if place is not None and asked.order == "newest":
+        until_utc = min(until_utc, place.created_utc + 1)
+    elif place is not None and asked.order == "oldest":
+        since_utc = max(since_utc, place.created_utc)
+    shared = {"since": since_utc, "until": until_utc, "limit": limit}
+    shared |= {"subreddit": asked.subreddit, "sentiment": asked.sentiment}
+    return (
+        shared
+        if place is None
+        else shared
+        | {
+            "figure": place.figure,
+            "created_utc": place.created_utc,
+            "name": place.name,
+        }
+    )
+
+
+def _is_few(connection: sqlite3.Connection, asked: Asked) -> bool:
+    window = asked.subreddit, asked.since_utc, asked.until_utc
+    return sqlite_windows.totals(connection, *window).total <= FEW
+
+
+def _weeks(connection: sqlite3.Connection, window: dict[str, Any]) -> range:
+    """Return the weeks in which the window has items of this kind."""
+    of = "" if window["subreddit"] is None else "subreddit = :subreddit AND"
+    within = f"items WHERE {of} kind = :kind AND is_deleted = 0 AND created_utc >= :since AND created_utc < :until"
+    first, last = connection.execute(
+        f"SELECT (SELECT min(week) FROM (SELECT week FROM {within} ORDER BY created_utc LIMIT 1)),"  # noqa: S608 - literals
+        f" (SELECT max(week) FROM (SELECT week FROM {within} ORDER BY created_utc DESC LIMIT 1))",
+        window,
+    ).fetchone()
+    return range(0) if first is None else range(first, last + 1)
