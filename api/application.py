@@ -19,6 +19,7 @@ from api.metrics import MetricsRoutes
 from api.origins import decorate
 from api.page import PageRoutes
 from api.posts import PostRoutes
+from api.reference import ReferenceRoutes
 from api.sentiment import SentimentRoutes
 from api.subreddits import SubredditRoutes
 from api.verdict import Limits
@@ -57,7 +58,9 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
             LastKnown().middleware(),
         ),
     )
-    application.add_routes(routes(endpoint for group in groups for endpoint in group.endpoints()))
+    endpoints = [endpoint for group in groups for endpoint in group.endpoints()]
+    endpoints += ReferenceRoutes(endpoints, version).endpoints()
+    application.add_routes(routes(endpoints))
     return application
 
 

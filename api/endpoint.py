@@ -32,11 +32,17 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     method: Method = "GET"
     scope: Scope = "read"
-    #: What the query string may say; its docstring and comments are not told.
+    #: What the query string may say; the comments above its fields are told to whoever reads the description.
     parameters: type[Parameters] | None = None
-    #: The struct, or a type made of structs, that a 200 carries; None where it is no JSON.
+    #: The struct, or a type made of structs, that is answered; None where it is no JSON.
     answer: Any = None
     media_type: str = JSON
+    #: What else it may come as.
+    other_media_types: tuple[str, ...] = ()
+    #: The statuses that carry the answer.
+    statuses: tuple[int, ...] = (200,)
+    #: The headers that only this call's answer carries.
+    headers: tuple[str, ...] = ()
     #: The statuses of 400 and above that are this call's own; those that any call may answer are not named.
     problems: tuple[int, ...] = ()
 
