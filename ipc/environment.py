@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import difflib
+import ipaddress
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,12 +17,25 @@ from urllib.parse import urlsplit
 import msgspec
 from dotenv import dotenv_values
 
+from ipc import api_tokens
+from ipc.addresses import is_loopback_host
 from ipc.baseline import BASELINE_MB, low_thresholds
 from ipc.errors import SettingsError
-from ipc.settings import GROUPS, NAMES, Folders, Group, Names, Secret, Settings, StoreSettings, WatchdogSettings
+from ipc.settings import (
+    GROUPS,
+    NAMES,
+    ApiSettings,
+    Folders,
+    Group,
+    Names,
+    Secret,
+    Settings,
+    StoreSettings,
+    WatchdogSettings,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 #: Names that say where things are; read before the file that may stand there.
 PLACES: Final = (
@@ -204,7 +218,24 @@ def _cross_check(settings: Settings) -> list[str]:
     if deadman_url and not deadman_url.reveal().lower().startswith(("http://", "https://")):
         raise SettingsError("ALERT_DEADMAN_URL is no http or https address")
     _cross_check_cosmos(settings.store)
-    return list(low_thresholds(watchdog))
+    return [*_cross_check_api(settings.api), *low_thresholds(watchdog)]
+
+
+def _cross_check_api(api: ApiSettings) -> Iterator[str]:
+    """Refuse to serve other machines before it is said who may read."""
+    tokens = api_tokens.parse(api.api_tokens)
+    for proxy in api.api_trusted_proxies:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError as error:
+            raise SettingsError(f"API_TRUSTED_PROXIES: {proxy} is no address or network like 10.0.0.0/8") from error
+    if api.api_public_read == "yes":
+        yield "API_PUBLIC_READ=yes: everybody who reaches the API may read all that is stored"
+    elif not tokens and not is_loopback_host(api.api_host):
+        raise SettingsError(
+            f"API_HOST={api.api_host} serves other machines, and nothing says who may read: set API_TOKENS"
+            " (`sentimentagent token new NAME` makes one), or API_PUBLIC_READ=yes to let everybody read"
+        )
 
 
 def _cross_check_cosmos(store: StoreSettings) -> None:

@@ -166,6 +166,20 @@ class ApiSettings(Group, frozen=True):
     api_cors_origins: Names = ()
     #: What X-Admin-Token must carry; empty: acting from anywhere but loopback is answered 503.
     admin_token: Secret = Secret("")
+    #: Who may read, or act, from elsewhere: name:scope:hash, comma-separated. `sentimentagent token new` makes one.
+    api_tokens: Secret = Secret("")
+    #: Whether everybody may read, without a token.
+    api_public_read: Literal["yes", "no"] = "no"
+    #: Addresses and networks of proxies, comma-separated: from them alone X-Forwarded-For is believed.
+    api_trusted_proxies: Names = ()
+    #: Requests a second from one client, in the long run; 0 for no limit. This machine has none. Chosen, not measured.
+    api_rate_per_second: Annotated[float, Meta(ge=0)] = 20.0
+    #: Requests at once from a client that has been quiet. Chosen, not measured: a page's first minute is a dozen.
+    api_rate_burst: Count = 100
+    #: No request takes longer to come, to be answered, or to be taken; streams go on. Chosen, not measured.
+    api_request_timeout_s: Seconds = 30.0
+    #: Connections at once; what comes from a loopback address has 64 more. Chosen, not measured.
+    api_max_connections: Count = 512
     #: Data older than this makes health degraded.
     freshness_warning_minutes: Annotated[float, Meta(gt=0)] = 60.0
     #: More failed collections within an hour than this make health degraded.

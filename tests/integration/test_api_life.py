@@ -59,7 +59,7 @@ async def test_a_taken_port_is_one_sentence(short_path: Path) -> None:
 async def test_an_address_of_another_machine_is_one_sentence(short_path: Path) -> None:
     """192.0.2.0/24 is for documentation (RFC 5737): no machine has it."""
     with pytest.raises(SettingsError, match=r"192\.0\.2\.1:0 .* is no address of this machine"):
-        await _open(short_path, API_PORT="0", API_HOST="192.0.2.1")
+        await _open(short_path, API_PORT="0", API_HOST="192.0.2.1", API_PUBLIC_READ="yes")
 
 
 async def test_the_process_is_up_soon_and_stops_when_it_is_told(short_path: Path) -> None:
