@@ -14,11 +14,21 @@ if TYPE_CHECKING:
     from ipc.settings import WatchdogSettings
 
 #: RSS in MB of a process that is ready and has done next to nothing, as `sentimentagent status` shows it 40 s after a
-#: start on sample data (Linux, Python 3.11, the embedded model): rounded up. Another SENTIMENT_MODEL holds another sum.
+#: start on sample data (Linux, Python 3.11, the embedded model in flair): rounded up. Another SENTIMENT_MODEL holds
+#: another sum.
 BASELINE_MB: Final[Mapping[str, int]] = {"collector": 32, "analyzer": 520, "api": 47, "watchdog": 31}
+#: The analyzer's by SENTIMENT_ENGINE, read the same way.
+_ANALYZER_MB: Final[Mapping[str, int]] = {"flair": BASELINE_MB["analyzer"], "onnx": 107}
+#: When :data:`BASELINE_MB` is held.
+_AT_START: Final = "right after its start"
 
 #: What a warning level, and what a limit below the baseline leads to.
 _EFFECTS: Final = ("health would warn for ever", "it would be restarted again and again")
+
+
+def baseline_mb(engine: str) -> dict[str, int]:
+    """Return the baselines with SENTIMENT_ENGINE ``engine``."""
+    return {**BASELINE_MB, "analyzer": _ANALYZER_MB[engine]}
 
 
 def thresholds_mb(process: str, settings: WatchdogSettings) -> dict[str, float]:
@@ -38,16 +48,16 @@ def budget_mb(settings: WatchdogSettings) -> float:
 
 
 def low_thresholds(
-    settings: WatchdogSettings, held_mb: Mapping[str, int] = BASELINE_MB, when: str = "right after its start"
+    settings: WatchdogSettings, held_mb: Mapping[str, int] = BASELINE_MB, when: str = _AT_START
 ) -> Iterator[str]:
     """Yield a sentence for each threshold that is below what a process under it holds anyway, and ``when``."""
-    together_mb = sum(BASELINE_MB.values())
-    if held_mb is BASELINE_MB and 0 < settings.family_memory_mb < together_mb:
+    together_mb = sum(held_mb.values())
+    if when == _AT_START and 0 < settings.family_memory_mb < together_mb:
         yield (
             f"FAMILY_MEMORY_MB={settings.family_memory_mb:g} is below the {together_mb} MB that all processes hold"
             " right after their start: one of them would be restarted again and again"
         )
-    for process, baseline_mb in held_mb.items():
+    for process, own_mb in held_mb.items():
         for (name, threshold_mb), effect in zip(thresholds_mb(process, settings).items(), _EFFECTS, strict=True):
-            if threshold_mb < baseline_mb:
-                yield f"{name}={threshold_mb:g} is below the {baseline_mb} MB that {process} holds {when}: {effect}"
+            if threshold_mb < own_mb:
+                yield f"{name}={threshold_mb:g} is below the {own_mb} MB that {process} holds {when}: {effect}"

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ipc.baseline import BASELINE_MB, low_thresholds, thresholds_mb
+from ipc.baseline import low_thresholds, thresholds_mb
 from watchdog.learned import Learned, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ipc.settings import WatchdogSettings
 
@@ -55,33 +55,37 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
 
-def advise(learned: Sequence[Learned], settings: WatchdogSettings) -> Advice:
+def advise(learned: Sequence[Learned], settings: WatchdogSettings, baseline_mb: Mapping[str, int]) -> Advice:
     """Return advice for the processes that were learned of; one setting serves all processes that it is for."""
     together: dict[tuple[str, ...], list[Learned]] = {}
     for each in learned:
         together.setdefault(tuple(thresholds_mb(each.process, settings)), []).append(each)
     proposals, not_enough = [], {}
+
+    def needed_mb(each: Learned) -> float:
+        return _needed_mb(each, baseline_mb[each.process])
+
     for names, processes in together.items():
         lacking = [each for each in processes if each.days < ENOUGH_DAYS]
         if lacking:
             not_enough[" and ".join(names)] = tuple(_lacks(each) for each in lacking)
         else:
-            proposals.append(_proposal(max(processes, key=_needed_mb), settings))
+            proposals.append(_proposal(max(processes, key=needed_mb), settings, needed_mb))
     return Advice(
         proposals=tuple(proposals),
         not_enough=not_enough,
         learned=tuple(learned),
-        warnings=(*_low(learned, settings), *(words for each in learned for words in _growing(each))),
+        warnings=(*_low(learned, settings, baseline_mb), *(words for each in learned for words in _growing(each))),
     )
 
 
-def _needed_mb(learned: Learned) -> float:
+def _needed_mb(learned: Learned, baseline_mb: int) -> float:
     growth_mb = 0.0 if _is_leak(learned) else _week_mb(learned)
-    return max(learned.p999_mb or 0.0, learned.start_mb or 0.0, BASELINE_MB[learned.process]) + growth_mb
+    return max(learned.p999_mb or 0.0, learned.start_mb or 0.0, baseline_mb) + growth_mb
 
 
-def _proposal(learned: Learned, settings: WatchdogSettings) -> Proposal:
-    needed_mb = _needed_mb(learned)
+def _proposal(learned: Learned, settings: WatchdogSettings, needed: Callable[[Learned], float]) -> Proposal:
+    needed_mb = needed(learned)
     margin_mb = max(_LEAST_MARGIN_MB, needed_mb * _MARGIN)
     (warning, warning_now_mb), (limit, limit_now_mb) = thresholds_mb(learned.process, settings).items()
     growth_mb = 0.0 if _is_leak(learned) else _week_mb(learned)
@@ -105,9 +109,9 @@ def _lacks(learned: Learned) -> str:
     return f"{words}; {ENOUGH_DAYS:g} days are needed"
 
 
-def _low(learned: Iterable[Learned], settings: WatchdogSettings) -> Iterable[str]:
+def _low(learned: Iterable[Learned], settings: WatchdogSettings, baseline_mb: Mapping[str, int]) -> Iterable[str]:
     """Yield what is said of thresholds below what a process holds: by a start, and by the history."""
-    yield from low_thresholds(settings)
+    yield from low_thresholds(settings, baseline_mb)
     held_mb = {each.process: math.ceil(each.p50_mb) for each in learned if each.p50_mb and each.days >= ENOUGH_DAYS}
     yield from low_thresholds(settings, held_mb, "half of the time")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from ipc.baseline import baseline_mb
 from ipc.environment import load
 from ipc.errors import SettingsError
 from ipc.life import EX_CONFIG
@@ -49,7 +50,7 @@ def advise(*, as_json: bool) -> None:
     except OSError as error:
         click.echo(f"unreadable: {harmless(str(error))}", err=True)
         sys.exit(1)
-    found = advice.advise(learned, settings.watchdog)
+    found = advice.advise(learned, settings.watchdog, baseline_mb(settings.analyzer.sentiment_engine))
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
     else:

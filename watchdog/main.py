@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from msgspec.structs import replace
 
 from ipc import life, logs
+from ipc.baseline import baseline_mb
 from ipc.channel import Connection, Door
 from ipc.errors import SentimentAgentError
 from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, StatusReport
@@ -71,6 +72,7 @@ class Watchdog:
 
     def __init__(self, settings: Settings, pulse: Pulse) -> None:
         self._settings = settings
+        self._baseline_mb = baseline_mb(settings.analyzer.sentiment_engine)
         self._pulse = pulse
         interval_s = settings.watchdog.watchdog_interval_s
         longest_step_s = max(_LONGEST_STEP_ROUNDS * ROUND_EVERY_S, _LONGEST_STEP_INTERVALS * interval_s)
@@ -217,7 +219,7 @@ class Watchdog:
 
     async def _make_round(self) -> None:
         everybody = self._watched.values()
-        victim.assign(everybody, self._settings.watchdog.family_memory_mb)
+        victim.assign(everybody, self._settings.watchdog.family_memory_mb, self._baseline_mb)
         turns.assign(everybody)
         has_looked = await self._rounds.make(self._looker)
         self._made_at_s = time.monotonic()

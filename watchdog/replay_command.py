@@ -12,7 +12,7 @@ import click
 import msgspec
 from msgspec.structs import replace as with_other
 
-from ipc.baseline import BASELINE_MB
+from ipc.baseline import baseline_mb
 from ipc.environment import load
 from ipc.errors import SettingsError
 from ipc.life import EX_CONFIG
@@ -101,7 +101,7 @@ def _replay(
     if not any(span.identity for span in spans):
         return None
     starts_mb = started_mb(spans)
-    start_mb = median(starts_mb) if starts_mb else float(BASELINE_MB[process])
+    start_mb = median(starts_mb) if starts_mb else float(baseline_mb(settings.analyzer.sentiment_engine)[process])
     return Replayed(
         process=process,
         from_utc=spans[0].at_utc,

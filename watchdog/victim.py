@@ -23,18 +23,18 @@ COST: Final = ("collector", "analyzer", "api")
 _LEAST_MB: Final = 20.0
 
 
-def assign(watched: Collection[Watched], budget_mb: float) -> None:
+def assign(watched: Collection[Watched], budget_mb: float, baseline_mb: Mapping[str, int] = BASELINE_MB) -> None:
     """Tell the one process that is to give way by how much the family is over its budget; 0 is no budget."""
     held_mb = {each.name: each.memory_mb for each in watched if each.memory_mb is not None}
     excess_mb = sum(held_mb.values()) - budget_mb
-    chosen = victim(held_mb, excess_mb) if budget_mb and excess_mb > 0 else None
+    chosen = victim(held_mb, excess_mb, baseline_mb) if budget_mb and excess_mb > 0 else None
     for each in watched:
         each.family_excess_mb = excess_mb if each.name == chosen else None
 
 
-def victim(held_mb: Mapping[str, float], excess_mb: float) -> str | None:
+def victim(held_mb: Mapping[str, float], excess_mb: float, baseline_mb: Mapping[str, int] = BASELINE_MB) -> str | None:
     """Return whose restart is the cheapest way to give ``excess_mb`` back; None where no restart gives anything."""
-    gains = {name: held_mb[name] - BASELINE_MB[name] for name in COST if name in held_mb}
+    gains = {name: held_mb[name] - baseline_mb[name] for name in COST if name in held_mb}
     worth = [name for name, gain_mb in gains.items() if gain_mb >= _LEAST_MB]
     enough = [name for name in worth if gains[name] >= excess_mb]
     if enough:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ipc.baseline import BASELINE_MB, budget_mb, low_thresholds
+from ipc.baseline import BASELINE_MB, baseline_mb, budget_mb, low_thresholds
 from ipc.environment import load
 from ipc.messages import PROCESSES
 from ipc.settings import WatchdogSettings
@@ -48,6 +48,15 @@ def test_a_threshold_below_a_baseline_is_named(settings: WatchdogSettings, says:
     assert len(sentences) == len(says)
     for sentence, words in zip(sentences, says, strict=True):
         assert all(word in sentence for word in words)
+
+
+def test_the_compiled_engine_has_a_baseline_of_its_own(tmp_path: Path) -> None:
+    """What is far too low for flair fits onnx, and is not warned of."""
+    thresholds = {"ANALYZER_MEMORY_WARNING_MB": "250", "ANALYZER_MEMORY_LIMIT_MB": "400"}
+    home = {"SENTIMENTAGENT_HOME": str(tmp_path)}
+    assert load({**home, **thresholds, "SENTIMENT_ENGINE": "onnx"}).warnings == ()
+    assert len(load({**home, **thresholds}).warnings) == 2
+    assert baseline_mb("flair") == BASELINE_MB
 
 
 def test_all_limits_together_are_what_the_machine_should_have() -> None:

@@ -150,7 +150,7 @@ def test_free_space_has_two_levels(tmp_path: Path, free_mb: float, result: Resul
 @pytest.mark.parametrize(("total_mb", "result"), [(2740.0, "ok"), (2739.0, "warning"), (629.0, "wrong")])
 def test_memory_is_judged_against_limits_and_baselines(total_mb: float, result: Result) -> None:
     """Below the limits a leak reaches the machine before its limit; below the baselines nothing starts."""
-    assert machine.memory(total_mb, 100.0, 2740.0).result == result
+    assert machine.memory(total_mb, 100.0, 2740.0, 630).result == result
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def learned(process: str, **changes: object) -> Learned:
 
 def advised(settings: WatchdogSettings = SETTINGS, **changes: dict[str, object]) -> Advice:
     """Return the advice for four processes, ``changes`` by process."""
-    return advise([learned(process, **changes.get(process, {})) for process in PROCESSES], settings)
+    return advise([learned(process, **changes.get(process, {})) for process in PROCESSES], settings, BASELINE_MB)
 
 
 def test_a_baseline_is_learned_after_the_warm_up() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from ipc.baseline import BASELINE_MB, budget_mb
+from ipc.baseline import baseline_mb, budget_mb
 from watchdog.checks.finding import Claim, Finding
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def check(settings: Settings) -> Iterator[Finding]:
         place = next(path for path in (folder, *folder.parents) if path.exists())
         usage = shutil.disk_usage(place)
         yield disk(f"disk.{name}", folder, usage.free / _MB, usage.total / _MB)
-    yield memory(_memory_mb(), psutil.virtual_memory().available / _MB, budget_mb(settings.watchdog))
+    held_mb = sum(baseline_mb(settings.analyzer.sentiment_engine).values())
+    yield memory(_memory_mb(), psutil.virtual_memory().available / _MB, budget_mb(settings.watchdog), held_mb)
 
 
 def disk(name: str, folder: Path, free_mb: float, total_mb: float) -> Finding:
@@ -44,17 +45,16 @@ def disk(name: str, folder: Path, free_mb: float, total_mb: float) -> Finding:
     return claim.warning(found, mend) if free_mb < DISK_WARNING_MB else claim.ok(found)
 
 
-def memory(total_mb: float, available_mb: float, all_mb: float) -> Finding:
+def memory(total_mb: float, available_mb: float, all_mb: float, held_mb: int) -> Finding:
     """Judge the machine's memory against what the processes may hold together, and what they hold anyway."""
-    baseline_mb = sum(BASELINE_MB.values())
     claim = Claim(
         "memory.machine",
-        f"{all_mb:.0f} MB, which all processes together may hold, and never under {baseline_mb} MB, which they hold"
+        f"{all_mb:.0f} MB, which all processes together may hold, and never under {held_mb} MB, which they hold"
         " after a start",
     )
     found = f"{total_mb:.0f} MB, {available_mb:.0f} of them available now"
     mend = "add memory, or lower MEMORY_LIMIT_MB and ANALYZER_MEMORY_LIMIT_MB; then: sentimentagent config check"
-    if total_mb < baseline_mb:
+    if total_mb < held_mb:
         return claim.wrong(found, mend)
     return claim.warning(found, mend) if total_mb < all_mb else claim.ok(found)
 
