@@ -19,7 +19,7 @@ from dotenv import dotenv_values
 
 from ipc import api_tokens
 from ipc.addresses import is_loopback_host
-from ipc.baseline import BASELINE_MB, low_thresholds
+from ipc.baseline import baseline_mb, low_thresholds
 from ipc.errors import SettingsError
 from ipc.settings import (
     GROUPS,
@@ -211,14 +211,15 @@ def _cross_check(settings: Settings) -> list[str]:
         raise SettingsError("COLLECTION_SOURCE=reddit needs REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET")
     if collector.collection_source == "archive" and not collector.archive_path:
         raise SettingsError("COLLECTION_SOURCE=archive needs ARCHIVE_PATH: a file or folder of .ndjson or .ndjson.zst")
-    _cross_check_watchdog(watchdog)
+    held_mb = baseline_mb(settings.analyzer.sentiment_engine)
+    _cross_check_watchdog(watchdog, sum(held_mb.values()))
     if mail.smtp_host and not (mail.alert_to and mail.alert_from):
         raise SettingsError("SMTP_HOST is set, but ALERT_TO or ALERT_FROM is not: nobody would get the mail")
     deadman_url = settings.alerts.alert_deadman_url
     if deadman_url and not deadman_url.reveal().lower().startswith(("http://", "https://")):
         raise SettingsError("ALERT_DEADMAN_URL is no http or https address")
     _cross_check_cosmos(settings.store)
-    return [*_cross_check_api(settings.api), *low_thresholds(watchdog)]
+    return [*_cross_check_api(settings.api), *low_thresholds(watchdog, held_mb)]
 
 
 def _cross_check_api(api: ApiSettings) -> Iterator[str]:
@@ -251,7 +252,7 @@ def _cross_check_cosmos(store: StoreSettings) -> None:
         raise SettingsError("COSMOS_KEY is no base64, hence no account's key: copy it whole") from None
 
 
-def _cross_check_watchdog(watchdog: WatchdogSettings) -> None:
+def _cross_check_watchdog(watchdog: WatchdogSettings, least_mb: int) -> None:
     for warning, limit in (
         ("memory_warning_mb", "memory_limit_mb"),
         ("analyzer_memory_warning_mb", "analyzer_memory_limit_mb"),
@@ -265,5 +266,5 @@ def _cross_check_watchdog(watchdog: WatchdogSettings) -> None:
         )
     if watchdog.restart_weekly == "yes" and not watchdog.restart_window:
         raise SettingsError("RESTART_WEEKLY=yes needs RESTART_WINDOW: when is it quiet?")
-    if 0 < watchdog.family_memory_mb < (least_mb := sum(BASELINE_MB.values())):
+    if 0 < watchdog.family_memory_mb < least_mb:
         raise SettingsError(f"FAMILY_MEMORY_MB is below the {least_mb} MB that all hold right after their start")
