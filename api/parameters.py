@@ -5,9 +5,8 @@ Unknown parameters are ignored, as the backend before this one did; of a paramet
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -16,11 +15,6 @@ from api.errors import Refused
 
 if TYPE_CHECKING:
     from aiohttp import web
-
-#: The longest window of the calls that take any: 90 days.
-MAX_HOURS: Final = 2160
-_HOUR_S: Final = 3600
-_DAY_S: Final = 86_400
 
 #: Reddit's names have at most 21 characters, those of users' own pages ("u_...") 22.
 Subreddit = Annotated[str, Meta(max_length=100)]
@@ -63,31 +57,6 @@ class RecentParameters(OfSubreddit, frozen=True, kw_only=True):
     kind: Literal["post", "comment", "all"] = "post"
 
 
-class InWindow(Parameters, frozen=True, kw_only=True):
-    """A window by when items were written: the last ``hours``, or from ``start`` to ``end``."""
-
-    hours: Annotated[int, Meta(ge=1, le=MAX_HOURS)] = 24
-    #: ISO 8601, a time or a date; UTC where it names no zone. Left out, ``hours`` before the end.
-    start: Annotated[str, Meta(max_length=40)] | None = None
-    #: The same; a date means the end of that day. Left out, now.
-    end: Annotated[str, Meta(max_length=40)] | None = None
-
-    def window(self, now_utc: float) -> tuple[int, int]:
-        """Return the window, half-open, in seconds since the epoch, UTC; without an end it holds this second too.
-
-        Raises:
-            Refused: 422, naming what is wrong.
-
-        """
-        until_utc = int(now_utc) + 1 if self.end is None else _instant("end", self.end, a_day_s=_DAY_S)
-        since_utc = until_utc - self.hours * _HOUR_S if self.start is None else _instant("start", self.start, a_day_s=0)
-        if since_utc >= until_utc:
-            raise _wrong("start", "expected a time before the end")
-        if until_utc - since_utc > MAX_HOURS * _HOUR_S:
-            raise _wrong("start", f"expected at most {MAX_HOURS} hours before the end")
-        return since_utc, until_utc
-
-
 class PostParameters(OfSubreddit, frozen=True, kw_only=True):
     """GET /posts/{id}."""
 
@@ -107,20 +76,6 @@ def read(request: web.Request, kind: type[T]) -> T:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "wrong_parameter", _in_words(str(error), kind)) from error
-
-
-def _instant(name: str, given: str, *, a_day_s: int) -> int:
-    """Return the instant; ``a_day_s`` is added to a date."""
-    try:
-        found = datetime.fromisoformat(given)
-        seconds_utc = int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
-        raise _wrong(name, "expected an ISO 8601 time or date, such as 2025-10-15T10:00:00Z") from None
-    return seconds_utc + (a_day_s if len(given) <= len("2025-10-15") else 0)
-
-
-def _wrong(name: str, reason: str) -> Refused:
-    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "wrong_parameter", f"The parameter {name} is wrong: {reason}.")
 
 
 def _in_words(text: str, kind: type[Parameters]) -> str:
