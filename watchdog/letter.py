@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: What a beat says of itself is cut at this. Chosen, not measured.
 _MAX_WORD_CHARACTERS: Final = 100
+#: One sentence with a path in it. Chosen, not measured.
+_MAX_SAID_CHARACTERS: Final = 500
 #: Of many alerts in one; an incident's own is 10 to 60 kB. Chosen, not measured.
 _MAX_ATTACHMENT_CHARACTERS: Final = 1_000_000
 _MINUTE_S: Final = 60.0
@@ -35,11 +37,19 @@ _HEADLINES: Final = {
 }
 
 
-def opened(incident: Incident, before: ProcessReport | None, ends: int, limits: Limits, commands: Commands) -> Alert:
+def opened(  # noqa: PLR0913 - what an incident is told of
+    incident: Incident,
+    before: ProcessReport | None,
+    ends: int,
+    limits: Limits,
+    commands: Commands,
+    *,
+    said: str = "",
+) -> Alert:
     """Tell of a new incident and of what was done about it.
 
     ``before`` is how the process was then; None when that is not known any more (the watchdog itself was
-    restarted in between).
+    restarted in between). ``said`` is what the process itself gave as the reason of its end.
     """
     headline = _headline(incident)
     facts = (
@@ -55,7 +65,7 @@ def opened(incident: Incident, before: ProcessReport | None, ends: int, limits: 
         at_utc=incident.opened_utc,
         sections=(
             section("What happened", f"{headline}, on {platform.node()}."),
-            section("Why", incident.reason),
+            section("Why", incident.reason, (("it said", said[:_MAX_SAID_CHARACTERS]),) if said else ()),
             section("What was done", incident.action),
             _to_do(incident, span(limits.period_s), commands),
             section("Evidence", "", facts, (shows,)),

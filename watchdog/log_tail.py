@@ -8,6 +8,7 @@ stays where it was, in the log.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+#: The event by which a process tells that it ends, and why; see :mod:`ipc.life`.
+ENDS: Final = "The process ends"
+
 #: About 300 lines. Chosen, not measured.
 TAIL_BYTES: Final = 64 * 1024
 
 _OURS: Final = re.compile(r'time=\d{4}-\d\d-\d\dT\S+ level=\w+ process=\w+ |\{.*"time": ?"\d{4}-\d\d-\d\dT')
+_ENDS: Final = re.compile(rf' event="{ENDS}" error=(?P<error>"(?:[^"\\]|\\.)*")')
 _PYTHONS: Final = re.compile(
     r"Fatal Python error: |(Current t|T)hread 0x[0-9a-f]+|Stack \(most recent call first\):"
     r'|  File "[^"]*", line (\d+|\?\?\?) in |Extension modules: |Python runtime state: |  <no Python frame>|  \.\.\.$'
@@ -67,6 +72,23 @@ def presentable(lines: Iterable[str]) -> Iterator[str]:
             left_out += 1
     if left_out:
         yield _gap(left_out)
+
+
+def last_words(tail: str) -> str:
+    """Return why a process said that it ends, in the last line of its ``tail``; empty when it said nothing of it."""
+    last = next((line for line in reversed(tail.splitlines()) if line.strip()), "")
+    if last.startswith("{"):
+        return _of_json(last)
+    found = _ENDS.search(last)
+    return str(json.loads(found["error"])) if found else ""
+
+
+def _of_json(line: str) -> str:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return ""
+    return str(said.get("error", "")) if said.get("event") == ENDS else ""
 
 
 def _without_words(exception: re.Match[str]) -> str:

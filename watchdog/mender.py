@@ -167,7 +167,8 @@ class Mender:
 
     async def _put(self, incident: Incident, before: ProcessReport | None, watched: Watched) -> None:
         ends = len(watched.record.ends_s)
-        alert = letter.opened(incident, before, ends, watched.limits, self._alerts.commands)
+        said = await self._recorder.last_words(incident)
+        alert = letter.opened(incident, before, ends, watched.limits, self._alerts.commands, said=said)
         attachment = await self._recorder.digest(incident)
         await self._alerts.put(msgspec.structs.replace(alert, attachment=attachment))
         self._journal.incidents.untold.discard(incident.id)

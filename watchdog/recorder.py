@@ -110,6 +110,16 @@ class Recorder:
         is_cut = len(words) > MAX_ATTACHED_CHARACTERS
         return f"{words[:MAX_ATTACHED_CHARACTERS]}\n... cut: the rest is in the folder" if is_cut else words
 
+    async def last_words(self, incident: Incident) -> str:
+        """Return why the process itself said that it ends; empty where it said nothing, or nothing was kept."""
+        folder = self.folder / incident.id
+        file = (folder / "latest" if (folder / "latest").exists() else folder) / "log-tail.txt"
+        try:
+            async with asyncio.timeout(self._limit_s):
+                return log_tail.last_words(await daemon_thread.begin(file.read_text, "words"))
+        except OSError:  # that there is no evidence is told where it is attached
+            return ""
+
     async def upkeep(self) -> None:
         """For ever: put the history on disk and remove what is too old or too much."""
         while True:

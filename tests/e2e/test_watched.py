@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import signal
 from email import message_from_bytes, policy
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -11,12 +13,15 @@ import pytest
 from aiosmtpd.controller import Controller
 from harness.system import System, free_port, wait_until
 
+import agent.sentiment
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from email.message import EmailMessage
-    from pathlib import Path
 
     from aiosmtpd.smtp import SMTP, Envelope, Session
+
+EMBEDDED = Path(agent.sentiment.__file__).with_name("embedded")
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -124,3 +129,24 @@ def test_a_killed_process_is_back_within_seconds_and_supervisord_too_notices(run
             system,
             f"{victim} is ready again",
         )
+
+
+def test_a_model_that_is_cut_off_is_told_by_mail_in_the_analyzers_own_words(
+    make_system: Callable[..., System], mailbox: tuple[Mailbox, int], tmp_path: Path
+) -> None:
+    """Status 78 starts nothing again; the mail says what was expected and found, and the others go on."""
+    box, port = mailbox
+    model = tmp_path / "model"
+    shutil.copytree(EMBEDDED, model)
+    weights = model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1_000_000])
+    system = make_system(SENTIMENT_MODEL=str(model), **mail_settings(port))
+    system.start()
+    letter = box.letters.get(timeout=60)
+    assert "analyzer" in letter["Subject"]
+    assert "only the operator can mend" in " ".join(letter["Subject"].split())
+    text = " ".join(letter.get_body(("plain",)).get_content().split())  # type: ignore[union-attr]
+    assert "model.safetensors" in text
+    assert "it said" in text
+    wait_until(lambda: "database" in system.health(), 30, system, "the API answers without an analyzer")
+    assert system.health()["database"]["connected"] is True

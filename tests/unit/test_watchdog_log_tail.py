@@ -91,3 +91,23 @@ def test_without_a_log_of_its_own_the_shared_one_is_read(tmp_path: Path) -> None
     mine = "time=2026-01-01T00:00:00.1Z level=info process=api event=Ready"
     (tmp_path / "backend.log").write_text(f"{mine}\n{mine.replace('=api', '=collector')}\n")
     assert log_tail.read(tmp_path, "api", "backend.log") == f"{mine}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            'time=2026-11-24T13:43:13Z level=error process=analyzer event="The process ends" error="no \\"x\\"" kind=E',
+            'no "x"',
+        ),
+        ('{"error": "no x", "event": "The process ends", "time": "2026-11-24T13:43:13Z"}', "no x"),
+        ('time=2026-11-24T13:43:13Z level=info process=analyzer event=Stopped error="old"', ""),
+        ('{"error": "no x", "event": "Query"}', ""),
+        ("{cut off", ""),
+        ("", ""),
+    ],
+)
+def test_a_process_that_says_why_it_ends_is_quoted(line: str, words: str) -> None:
+    """Only its very last line counts: an older one is of an older end."""
+    assert log_tail.last_words(f"time=2026-11-24T13:43:12Z event=Ready\n{line}\n") == words
+    assert log_tail.last_words(f"{line}\ntime=2026-11-24T13:43:14Z event=Ready\n") == ""
