@@ -316,13 +316,44 @@ class StatusReport(Message, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
+class Recall(Message, frozen=True):
+    """Ask the watchdog how much memory each process held over the last ``span_s``."""
+
+    span_s: int
+
+
+class MemoryPoint(msgspec.Struct, frozen=True, array_like=True):
+    """The memory of one process in one interval, its children's included, in MB."""
+
+    #: Seconds since the epoch, UTC, at which the interval begins.
+    at_utc: int
+    lowest_mb: float
+    highest_mb: float
+
+
+class MemoryCurve(msgspec.Struct, frozen=True, kw_only=True):
+    """The memory of one process over time."""
+
+    process: str
+    #: Oldest first, 300 at most. An interval in which nothing was measured has none.
+    points: tuple[MemoryPoint, ...]
+
+
+class Recalled(Message, frozen=True):
+    """The answer to :class:`Recall`."""
+
+    #: How long an interval is: the shorter, the shorter the span that was asked for, or that anything is known of.
+    every_s: int
+    curves: tuple[MemoryCurve, ...]
+
+
 #: What each door takes from a client, and what it answers.
 AnalyzerRequest = Batch | Explain
 AnalyzerReply = Ack | Explained
 CollectorRequest = Collect
 CollectorReply = CycleStarted | CycleRunning
-WatchdogRequest = Beat | Status
-WatchdogReply = StatusReport
+WatchdogRequest = Beat | Status | Recall
+WatchdogReply = StatusReport | Recalled
 ControlRequest = Relieve | Drain | Burden
 ControlReply = Relieved | Drained | Burdened
 
@@ -343,6 +374,8 @@ AnyMessage = (
     | Burdened
     | Status
     | StatusReport
+    | Recall
+    | Recalled
 )
 
 _encoder = msgspec.msgpack.Encoder()

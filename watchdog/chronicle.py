@@ -21,7 +21,7 @@ from ipc import logs
 from watchdog.span import Gathering, Span, look_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from watchdog.registry import Heard
@@ -44,9 +44,11 @@ _DECODER: Final = msgspec.json.Decoder(Span)
 class Chronicle:
     """Gathers the spans and writes them to ``folder``, of which ``keep_days`` days are kept."""
 
-    def __init__(self, folder: Path, keep_days: int) -> None:
+    def __init__(self, folder: Path, keep_days: int, tell: Callable[[Span], None] = lambda _: None) -> None:
         self._folder = folder
         self._keep_days = keep_days
+        #: Is told of every span when it is over.
+        self._tell = tell
         self._gatherings: dict[str, Gathering] = {}
         self._waiting: deque[Span] = deque(maxlen=_MAX_WAITING)
         self._is_failing = False
@@ -56,6 +58,7 @@ class Chronicle:
         gathering = self._gatherings.setdefault(each.name, Gathering(each.name))
         if span := gathering.take(look_at(each, heard, at_s, time.time())):
             self._waiting.append(span)
+            self._tell(span)
 
     async def upkeep(self) -> None:
         """For ever: put the spans on disk and remove the oldest days."""
@@ -109,7 +112,7 @@ def prune(folder: Path, keep_days: int) -> None:
 
     """
     kept_bytes = 0
-    for nth, path in enumerate(_days(folder)[::-1]):
+    for nth, path in enumerate(days(folder)[::-1]):
         kept_bytes += path.stat().st_size
         if nth > keep_days or (nth > 0 and kept_bytes > MAX_BYTES):
             path.unlink()
@@ -123,20 +126,29 @@ def read(folder: Path, process: str, since_utc: float) -> Iterator[Span]:
 
     """
     begins = _ENCODER.encode([process])[:-1] + b","
-    for path in _days(folder):
-        with path.open("rb") as file:
-            for line in file:
-                if not line.startswith(begins):
-                    continue
-                try:
-                    span = _DECODER.decode(line)
-                except (msgspec.MsgspecError, UnicodeDecodeError):
-                    continue  # torn, or of another version
-                if span.at_utc >= since_utc:
-                    yield span
+    for path in days(folder):
+        yield from (span for span in read_day(path, begins) if span.at_utc >= since_utc)
 
 
-def _days(folder: Path) -> list[Path]:
+def read_day(path: Path, begins: bytes = b"[") -> Iterator[Span]:
+    """Yield the spans of one file whose lines begin so; a line that is not whole is left out.
+
+    Raises:
+        OSError: it can't be read.
+
+    """
+    with path.open("rb") as file:
+        for line in file:
+            if not line.startswith(begins):
+                continue
+            try:
+                yield _DECODER.decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                continue  # torn, or of another version
+
+
+def days(folder: Path) -> list[Path]:
+    """Return the files, one a day, oldest first."""
     return sorted(folder.glob("[0-9]*.ndjson"))
 
 

@@ -19,7 +19,7 @@ from ipc import life, logs
 from ipc.baseline import baseline_mb
 from ipc.channel import Connection, Door
 from ipc.errors import SentimentAgentError
-from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Status, StatusReport
+from ipc.messages import PROCESSES, AnyMessage, Beat, ProcessReport, Recall, Status, StatusReport
 from ipc.pace import tick
 from watchdog import asking, family, shadow, turns, victim
 from watchdog.alerts import Alerts
@@ -28,6 +28,7 @@ from watchdog.chronicle import Chronicle
 from watchdog.clock import Clock
 from watchdog.commands import commands_of
 from watchdog.control import Control
+from watchdog.curves import Curves
 from watchdog.data_watch import DataWatch, free_mb_of
 from watchdog.deadman import Deadman
 from watchdog.decisions import Decisions
@@ -87,7 +88,9 @@ class Watchdog:
         self._registry = Registry(self._now_s)
         self._recorder = Recorder(settings)
         self._decisions = Decisions(settings.folders.state / "decisions.ndjson")
-        self._chronicle = Chronicle(settings.folders.state / "samples", settings.watchdog.history_keep_days)
+        samples = settings.folders.state / "samples"
+        self._curves = Curves()
+        self._chronicle = Chronicle(samples, settings.watchdog.history_keep_days, self._curves.take)
         self._notifier = Notifier(os.environ)
         look_every_s = min(LOOK_EVERY_S, self._notifier.interval_s or LOOK_EVERY_S)
         self._rounds = Rounds(everybody, self._registry, self._clock, self._act, self._note, look_every_s=look_every_s)
@@ -112,7 +115,7 @@ class Watchdog:
         )
         self._busy = Busy(settings.watchdog.cpu_warning_percent)
         self._deadman = Deadman(alerts.alert_deadman_url, self._is_round_good)
-        self._door = Door(settings.folders.socket("watchdog"), (Beat, Status), self._answer)
+        self._door = Door(settings.folders.socket("watchdog"), (Beat, Status, Recall), self._answer)
         self._tasks = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()
         self._began_s = time.monotonic()
@@ -167,6 +170,7 @@ class Watchdog:
             self._begin(self._measure_families(), "families")
             self._begin(self._recorder.upkeep(), "recorder")
             self._begin(self._chronicle.upkeep(), "long history")
+            self._begin(self._curves.take_up(self._settings.folders.state / "samples"), "curves of before")
             self._begin(self._followup.run(), "follow-up")
             self._begin(self._data.run(), "data")
             self._begin(self._tell_warnings(), "warnings")
@@ -201,6 +205,8 @@ class Watchdog:
     async def _answer(self, connection: Connection, message: AnyMessage) -> None:
         if isinstance(message, Beat):
             self._registry.take(message)
+        elif isinstance(message, Recall):
+            await connection.send(self._curves.recall(message.span_s, time.time()))
         else:
             await connection.send(self.report())
 

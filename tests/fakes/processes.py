@@ -14,7 +14,11 @@ from ipc.messages import (
     CycleRunning,
     CycleStarted,
     Incident,
+    MemoryCurve,
+    MemoryPoint,
     ProcessReport,
+    Recall,
+    Recalled,
     Status,
     StatusReport,
 )
@@ -70,23 +74,43 @@ def status_report(
     )
 
 
+def recalled(began_utc: int = 1_795_000_020, points: int = 3) -> Recalled:
+    """Return a curve of each process that rises by 1 MB an interval."""
+    return Recalled(
+        every_s=300,
+        curves=tuple(
+            MemoryCurve(
+                process=name,
+                points=tuple(MemoryPoint(began_utc + nth * 300, 50.0 + nth, 52.5 + nth) for nth in range(points)),
+            )
+            for name in PROCESSES
+        ),
+    )
+
+
 class FakeWatchdog:
-    """Answers every question with its ``report``."""
+    """Answers every question with its ``report``, or its ``memory``."""
 
     def __init__(self) -> None:
         self.report = status_report()
+        self.memory = recalled()
         self.asked = 0
+        #: The spans that it was asked for.
+        self.recalled: list[int] = []
 
     @asynccontextmanager
     async def at(self, path: Path) -> AsyncIterator[FakeWatchdog]:
         """Stand at the socket."""
-        async with Door(path, (Beat, Status), self._answer):
+        async with Door(path, (Beat, Status, Recall), self._answer):
             yield self
 
     async def _answer(self, connection: Connection, message: AnyMessage) -> None:
         if isinstance(message, Status):
             self.asked += 1
             await connection.send(self.report)
+        elif isinstance(message, Recall):
+            self.recalled.append(message.span_s)
+            await connection.send(self.memory)
 
 
 class FakeCollector:

@@ -26,7 +26,11 @@ from ipc.messages import (
     Explanation,
     Incident,
     Item,
+    MemoryCurve,
+    MemoryPoint,
     ProcessReport,
+    Recall,
+    Recalled,
     Relieve,
     Relieved,
     Status,
@@ -148,6 +152,11 @@ MESSAGES: list[AnyMessage] = [
         processes=(REPORT,),
         incidents=(INCIDENT,),
         warnings=("CPU of api: 95 %",),
+    ),
+    Recall(span_s=3600),
+    Recalled(
+        every_s=15,
+        curves=(MemoryCurve(process="api", points=(MemoryPoint(1_795_000_020, 47.5, 48.25),)),),
     ),
 ]
 
