@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
-from agent.store import cosmos_documents, looks
+from agent.store import cosmos_documents, cosmos_freshness, looks
 from agent.store.cosmos_days import DAY_ID, MOST_PATCHES, Delta
+from agent.store.cosmos_freshness import Fresh
 from agent.store.cosmos_layout import COUNTER_ID
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from agent.records import Kept, Scored
     from agent.store.cosmos_documents import Document
+    from ipc.messages import Item
 
 #: One operation of a batch, as the SDK takes it: a verb, its arguments, and its conditions.
 Operation: TypeAlias = tuple[str, tuple[Any, ...]] | tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -42,6 +44,8 @@ class Plan(msgspec.Struct, frozen=True):
     new: int
     #: When the newest of these items was collected, by source.
     newest: dict[str, int]
+    #: The same by subreddit, and how many are new: one subreddit, that of the partition.
+    fresh: dict[str, Fresh] = {}
 
 
 def partitions(scored: Iterable[Scored]) -> dict[str, Looks]:
@@ -84,6 +88,7 @@ def plan(pk: str, of_chunk: Looks, known: Mapping[str, Document], write: str, tt
     delta = Delta()
     new = 0
     newest: dict[str, int] = {}
+    items: list[Item] = []
     for name, of_one in of_chunk.items():
         document = known.get(name)
         maker = document["write"] if document else write
@@ -91,6 +96,7 @@ def plan(pk: str, of_chunk: Looks, known: Mapping[str, Document], write: str, tt
         after = _after(before, of_one)
         new += maker == write
         item = after.scored.item
+        items.append(item)
         newest = latest(newest, {item.source: item.collected_utc})
         if after is before:
             continue
@@ -102,7 +108,8 @@ def plan(pk: str, of_chunk: Looks, known: Mapping[str, Document], write: str, tt
             delta.exchange(before.scored, after.scored)
             operations.append(("replace", (name, changed), {"if_match_etag": document["_etag"]}))
     operations += [("patch", (DAY_ID, increments)) for increments in delta.patches()]
-    return Plan(operations, new, newest)
+    fresh = {cosmos_documents.sub(items[0].subreddit): cosmos_freshness.of(items, new)} if items else {}
+    return Plan(operations, new, newest, fresh)
 
 
 def _after(before: Kept | None, of_one: Sequence[Scored]) -> Kept:

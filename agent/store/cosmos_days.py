@@ -184,6 +184,17 @@ def by_subreddit(counted: Iterable[Cell], names: Mapping[str, str], limit: int) 
     return sorted(listed, key=lambda one: (-one.totals.total, one.subreddit.lower()))[:limit]
 
 
+def series_by_subreddit(
+    counted: Iterable[Cell], names: Mapping[str, str], bucket_s: int, limit: int
+) -> dict[str, list[Point]]:
+    """Return the series of the subreddits with the most items, most first. ``names`` are the first spellings."""
+    each: defaultdict[str, list[Cell]] = defaultdict(list)
+    for cell in counted:
+        each[names.get(cell.sub, cell.sub)].append(cell)
+    most = sorted(each, key=lambda name: (-sum(cell.total for cell in each[name]), name.lower()))
+    return {name: series(each[name], bucket_s) for name in most[:limit]}
+
+
 def hour(cell: Cell, names: Mapping[str, str]) -> Hour:
     """Return a cell of a whole hour as a roll-up."""
     return Hour(

@@ -172,7 +172,7 @@ def counter_document(pk: str, *figures: str) -> Document:
     return {"id": cosmos_layout.COUNTER_ID, "pk": pk, "type": "counter", **dict.fromkeys(figures, 0)}
 
 
-def contents_document(write: str, items: int, sources: dict[str, int]) -> Document:
+def contents_document(write: str, items: int, sources: dict[str, int], subreddits: dict[str, Document]) -> Document:
     """Return the document that says what ``items`` holds. ``write`` says which write made it."""
     place = {"id": cosmos_layout.CONTENTS_ID, "pk": cosmos_layout.CONTENTS, "type": "contents"}
-    return {**place, "write": write, "items": items, "sources": sources}
+    return {**place, "write": write, "items": items, "sources": sources, "subreddits": subreddits}

@@ -67,20 +67,29 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
 CONTAINERS: Final = (
     ContainerSpec(
         name=ITEMS,
-        # pk and name find an item, shown orders what is recent, the created second cuts windows, due_utc the sweep,
-        # author_key a request to forget; day_utc and day_key the counts, of all subreddits and of one.
+        # pk and name find an item, shown orders what is recent, the created second cuts windows, the compound, the
+        # number of comments and the sentiment lists, due_utc the sweep, author_key a request to forget; day_utc and
+        # day_key the counts, of all subreddits and of one.
         indexed=(
             PARTITION_KEY,
             "/name",
             "/sub",
             "/shown",
             "/created_utc",
+            "/compound_nano",
+            "/comment_count",
+            "/score/sentiment",
             "/due_utc",
             "/author_key",
             "/day_utc",
             "/day_key",
         ),
-        composites=(("/shown", "/created_utc"), ("/sub", "/shown", "/created_utc")),
+        composites=(
+            ("/shown", "/created_utc", "/name"),
+            ("/sub", "/shown", "/created_utc", "/name"),
+            ("/shown", "/compound_nano", "/created_utc", "/name"),
+            ("/shown", "/comment_count", "/created_utc", "/name"),
+        ),
     ),
     ContainerSpec(name=META, indexed=(PARTITION_KEY, "/finished_utc", "/outcome", "/author_key")),
 )

@@ -9,9 +9,18 @@ from __future__ import annotations
 
 import uuid
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from agent.store import cosmos_batches, cosmos_changes, cosmos_documents, cosmos_layout, cosmos_queries
+import msgspec
+
+from agent.store import (
+    cosmos_batches,
+    cosmos_changes,
+    cosmos_documents,
+    cosmos_freshness,
+    cosmos_layout,
+    cosmos_queries,
+)
 from agent.store.cosmos_batches import Place
 from agent.store.cosmos_layout import CONTENTS, CONTENTS_ID, CYCLES, META, SET_ASIDE
 from ipc import logs
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
     from agent.records import SetAside
     from agent.store.cosmos_client import CosmosDatabase
     from agent.store.cosmos_documents import Document
+    from agent.store.cosmos_freshness import Brought
     from ipc.messages import Cycle
 
 _log = logs.log(__name__)
@@ -89,10 +99,10 @@ class Meta:
             part = {name: known[name] for name in ids}
             await cosmos_batches.carry_out(self._database, Place(META, counter), ids, plan, part)
 
-    async def tell_contents(self, new: int, newest: dict[str, int], *, recount: bool) -> None:
+    async def tell_contents(self, brought: Brought, *, recount: bool) -> None:
         """Add what a write has brought, or count anew; in doubt no more once it is done."""
-        is_known = all(self._newest.get(source, -1) >= collected for source, collected in newest.items())
-        if is_known and not new and not recount:
+        is_known = all(self._newest.get(source, -1) >= collected for source, collected in brought.newest.items())
+        if is_known and not brought.new and not recount:
             self.is_in_doubt = False
             return
         mark = uuid.uuid4().hex
@@ -101,30 +111,34 @@ class Meta:
             if found and found["write"] == mark:  # it came through, and only its answer was lost
                 self._newest, self.is_in_doubt = found["sources"], False
                 return
-            items = (found["items"] if found else 0) + new
-            if recount:
-                items = await self._items_ever(items)
-            sources = cosmos_changes.latest(found["sources"] if found else {}, newest)
-            document = cosmos_documents.contents_document(mark, items, sources)
+            document = await self._contents(mark, found, brought, recount=recount)
             if await self._write_contents(document, found):
-                self._newest, self.is_in_doubt = sources, False
+                self._newest, self.is_in_doubt = document["sources"], False
                 return
         raise StoreUnavailable("others keep changing what the store says of its contents")
+
+    async def _contents(self, mark: str, found: Document | None, brought: Brought, *, recount: bool) -> Document:
+        items = (found["items"] if found else 0) + brought.new
+        fresh = cosmos_freshness.added(cosmos_freshness.stored(found), brought.fresh)
+        if recount and (days := await self._days()) is not None:
+            items = sum(int(day["items"]) for day in days)
+            fresh = cosmos_freshness.recounted(fresh, days)
+        sources = cosmos_changes.latest(found["sources"] if found else {}, brought.newest)
+        return cosmos_documents.contents_document(mark, items, sources, msgspec.to_builtins(fresh))
 
     async def _write_contents(self, document: Document, found: Document | None) -> bool:
         if found is None:
             return await self._database.create(META, document)
         return await self._database.replace(META, document | {"_etag": found["_etag"]})
 
-    async def _items_ever(self, otherwise: int) -> int:
-        """Count what all days have counted; ``otherwise`` when that can't be had, for no write must wait for it."""
+    async def _days(self) -> list[Document] | None:
+        """Return what all days have counted; None when that can't be had, for no write must wait for it."""
         try:
-            rows: list[Any] = await self._database.query(
+            return await self._database.query(
                 cosmos_layout.ITEMS, cosmos_queries.ITEMS_EVER, {}, limit_s=RECOUNT_LIMIT_S
             )
         except StoreUnavailable as error:
             _log.warning(
                 "Stored items could not be counted: their number may be wrong until the next start", reason=str(error)
             )
-            return otherwise
-        return sum(int(row) for row in rows if isinstance(row, int | float))
+            return None

@@ -17,16 +17,16 @@ PIECE: Final = (
     "SELECT c.sub, c.created_utc, c.score.sentiment, c.compound_nano FROM c"
     " WHERE c.created_utc >= @since AND c.created_utc < @until"
 )
-ITEMS_EVER: Final = "SELECT VALUE SUM(c.items) FROM c WHERE c.day_utc >= 0"
+ITEMS_EVER: Final = "SELECT c.sub, c.items FROM c WHERE c.day_utc >= 0"
 
 # The order names what the filter fixes, so that one composite index serves both.
 RECENT_OF_ALL: Final = (
     "SELECT TOP @limit * FROM c WHERE c.shown = @kind AND c.created_utc >= @since"
-    " ORDER BY c.shown DESC, c.created_utc DESC"
+    " ORDER BY c.shown DESC, c.created_utc DESC, c.name DESC"
 )
 RECENT_OF_ONE: Final = (
     "SELECT TOP @limit * FROM c WHERE c.sub = @sub AND c.shown = @kind AND c.created_utc >= @since"
-    " ORDER BY c.sub DESC, c.shown DESC, c.created_utc DESC"
+    " ORDER BY c.sub DESC, c.shown DESC, c.created_utc DESC, c.name DESC"
 )
 ITEM: Final = "SELECT * FROM c WHERE c.name = @name"
 DUE: Final = "SELECT TOP @limit * FROM c WHERE c.due_utc < @before ORDER BY c.due_utc ASC"

@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
-from agent.records import Collections, Contents, Hour, Kept, Point, Scored, SubredditTotals, Totals
-from agent.store import cosmos_days, cosmos_documents, cosmos_init, cosmos_layout, cosmos_queries
+from agent.records import Collections, Contents, Hour, Kept, Latest, Page, Point, Scored, SubredditTotals, Totals
+from agent.store import (
+    cosmos_days,
+    cosmos_documents,
+    cosmos_freshness,
+    cosmos_init,
+    cosmos_layout,
+    cosmos_pages,
+    cosmos_queries,
+    places,
+)
 from agent.store.cosmos_client import CosmosDatabase
 from agent.store.cosmos_days import HOUR_S, Cell, Window
 from agent.store.query_log import QueryLog
@@ -25,8 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from types import TracebackType
 
-    from agent.records import Kind
+    from agent.records import Asked, Kind
     from agent.store.cosmos_documents import Document
+    from agent.store.places import Place
     from ipc.settings import StoreSettings
 
 T = TypeVar("T")
@@ -64,8 +74,7 @@ class CosmosReader:
 
     async def series(self, subreddit: str | None, since_utc: int, until_utc: int, bucket_s: int) -> list[Point]:
         """Return the buckets of the window that hold items, oldest first."""
-        if bucket_s % HOUR_S:
-            raise ValueError(f"a bucket of {bucket_s} s is no multiple of an hour")
+        _see_that_hours_are_whole(bucket_s)
         return await self._ask("series", self._series(subreddit, since_utc, until_utc, bucket_s))
 
     async def _series(self, subreddit: str | None, since_utc: int, until_utc: int, bucket_s: int) -> list[Point]:
@@ -79,6 +88,17 @@ class CosmosReader:
         cells, names = await asyncio.gather(self._cells(None, since_utc, until_utc), self._names())
         return cosmos_days.by_subreddit(cells, names, limit)
 
+    async def series_by_subreddit(
+        self, since_utc: int, until_utc: int, bucket_s: int, limit: int
+    ) -> dict[str, list[Point]]:
+        """Return the series of the subreddits with the most items in the window, most first."""
+        _see_that_hours_are_whole(bucket_s)
+        return await self._ask("series_by_subreddit", self._each_series(since_utc, until_utc, bucket_s, limit))
+
+    async def _each_series(self, since_utc: int, until_utc: int, bucket_s: int, limit: int) -> dict[str, list[Point]]:
+        cells, names = await asyncio.gather(self._cells(None, since_utc, until_utc), self._names())
+        return cosmos_days.series_by_subreddit(cells, names, bucket_s, limit)
+
     async def recent(self, subreddit: str | None, since_utc: int, limit: int, kind: Kind = "post") -> list[Scored]:
         """Return the newest items created at or after ``since_utc``, newest first."""
         return await self._ask("recent", self._recent(subreddit, since_utc, limit, kind))
@@ -87,13 +107,27 @@ class CosmosReader:
         kinds = ("post", "comment") if kind == "all" else (kind,)
         each = await asyncio.gather(*(self._recent_of(subreddit, since_utc, limit, one) for one in kinds))
         found = [cosmos_documents.scored(document) for documents in each for document in documents]
-        return sorted(found, key=lambda one: -one.item.created_utc)[:limit]
+        return sorted(found, key=lambda one: (one.item.created_utc, one.item.name), reverse=True)[:limit]
 
     async def _recent_of(self, subreddit: str | None, since_utc: int, limit: int, kind: str) -> list[Document]:
         if subreddit is None:
             return await self._items(cosmos_queries.RECENT_OF_ALL, limit=limit, since=since_utc, kind=kind)
         sub = cosmos_documents.sub(subreddit)
         return await self._items(cosmos_queries.RECENT_OF_ONE, limit=limit, since=since_utc, kind=kind, sub=sub)
+
+    async def page(self, asked: Asked, after: str | None, limit: int) -> Page:
+        """Return the next items of a list behind the place ``after``."""
+        place = places.decode(after, asked.order) if after is not None else None
+        return await self._ask("page", self._page(asked, place, limit))
+
+    async def _page(self, asked: Asked, place: Place | None, limit: int) -> Page:
+        found: list[Document] = []
+        for group in cosmos_pages.questions(asked, place, limit + 1):
+            each = await asyncio.gather(*(self._items(text, **parameters) for text, parameters in group))
+            found += [document for documents in each for document in documents]
+            if len(found) > limit:
+                break
+        return cosmos_pages.made_of(asked, found, limit)
 
     async def item(self, name: str) -> Scored | None:
         """Return the item with this fullname, None when unknown or deleted."""
@@ -143,6 +177,20 @@ class CosmosReader:
             newest_collected_utc=max(newest.values(), default=None),
             sources=tuple(sorted(newest)),
         )
+
+    async def latest(self) -> list[Latest]:
+        """Return how fresh each subreddit is: two documents' worth. Items that have expired are counted still."""
+        return await self._ask("latest", self._latest())
+
+    async def _latest(self) -> list[Latest]:
+        contents, names = await asyncio.gather(
+            self._database.read(cosmos_layout.META, cosmos_layout.CONTENTS, cosmos_layout.CONTENTS_ID), self._names()
+        )
+        return cosmos_freshness.latest(contents, names)
+
+    async def state(self) -> None:
+        """Return None: asking costs request units, and another process's write may be seen a moment late."""
+        return
 
     async def due(self, looked_at_before_utc: int, limit: int) -> list[Item]:
         """Return items of the source ``reddit`` that were last looked at before, longest ago first."""
@@ -218,6 +266,19 @@ class CosmosReader:
             answer = await asking
         finally:
             asking.close()
-        rows = len(answer) if isinstance(answer, list) else 1
+        rows = (
+            len(answer.items if isinstance(answer, Page) else answer) if isinstance(answer, list | dict | Page) else 1
+        )
         self._log.note(name, (time.perf_counter() - began_s) * 1000, rows, quiet=quiet)
         return answer
+
+
+def _see_that_hours_are_whole(bucket_s: int) -> None:
+    if bucket_s % HOUR_S:
+        raise ValueError(f"a bucket of {bucket_s} s is no multiple of an hour")
+
+
+def _rows(answer: object) -> int:
+    if isinstance(answer, Page):
+        return len(answer.items)
+    return len(answer) if isinstance(answer, list | dict) else 1

@@ -19,11 +19,13 @@ from agent.store import (
     cosmos_changes,
     cosmos_days,
     cosmos_documents,
+    cosmos_freshness,
     cosmos_init,
     cosmos_queries,
 )
 from agent.store.cosmos_batches import Place
 from agent.store.cosmos_client import CosmosDatabase
+from agent.store.cosmos_freshness import Brought
 from agent.store.cosmos_layout import ITEMS
 from agent.store.cosmos_meta import Meta
 from agent.store.query_log import QueryLog
@@ -64,7 +66,7 @@ class CosmosWriter:
         """
         try:
             await cosmos_init.check(self._database, self._settings.cosmos_database)
-            await self._meta.tell_contents(0, {}, recount=True)
+            await self._meta.tell_contents(Brought(), recount=True)
         except BaseException:
             await self._database.__aexit__(None, None, None)
             raise
@@ -84,13 +86,13 @@ class CosmosWriter:
         began_s = time.perf_counter()
         async with self._turn:
             recount, self._meta.is_in_doubt = self._meta.is_in_doubt, True
-            new, newest = await self._write_items(scored)
+            brought = await self._write_items(scored)
             await self._meta.set_aside(set_aside)
             await self._meta.empty(one.item.name for one in scored if one.item.is_deleted)
             await self._meta.cycles(cycles)
-            await self._meta.tell_contents(new, newest, recount=recount)
-        self._log.note("write", (time.perf_counter() - began_s) * 1000, new)
-        return new
+            await self._meta.tell_contents(brought, recount=recount)
+        self._log.note("write", (time.perf_counter() - began_s) * 1000, brought.new)
+        return brought.new
 
     async def retain(self, created_from_utc: int) -> int:  # noqa: ARG002 - the protocol's name for it
         """Return 0: each item carries its time to live, and the service removes it by itself."""
@@ -131,8 +133,8 @@ class CosmosWriter:
             emptied += (await cosmos_batches.carry_out(self._database, _place(pk), ids, plan, part)).new
         return emptied
 
-    async def _write_items(self, scored: Iterable[Scored]) -> tuple[int, dict[str, int]]:
-        """Write all partitions; return how many items are new, and when the newest of each source was collected."""
+    async def _write_items(self, scored: Iterable[Scored]) -> Brought:
+        """Write all partitions; return what that brings."""
         partitions = cosmos_changes.partitions(scored)
         await self._meta.name(dict.fromkeys(one.item.subreddit for one in scored))
         write, lanes = uuid.uuid4().hex, asyncio.Semaphore(self._settings.cosmos_concurrency)
@@ -165,12 +167,12 @@ def _place(pk: str) -> Place:
     return Place(ITEMS, cosmos_days.day_document(pk))
 
 
-def _summed(plans: Iterable[Plan]) -> tuple[int, dict[str, int]]:
-    new, newest = 0, dict[str, int]()
-    for plan in plans:
-        new += plan.new
+def _summed(plans: Iterable[Plan]) -> Brought:
+    done = list(plans)
+    newest: dict[str, int] = {}
+    for plan in done:
         newest = cosmos_changes.latest(newest, plan.newest)
-    return new, newest
+    return Brought(sum(plan.new for plan in done), newest, cosmos_freshness.added(*(plan.fresh for plan in done)))
 
 
 def _by_partition(found: Iterable[Document]) -> dict[str, dict[str, Document]]:

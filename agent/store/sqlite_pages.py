@@ -37,15 +37,15 @@ class _Order(NamedTuple):
     figure: str
     is_descending: bool
     #: The index that holds each week in this order; None for the orders of time.
-    index: str | None
+    weeks: str | None
 
 
 _ORDERS: Final = {
-    "newest": _Order("created_utc", is_descending=True, index=None),
-    "oldest": _Order("created_utc", is_descending=False, index=None),
-    "positive": _Order("compound", is_descending=True, index="items_by_compound"),
-    "negative": _Order("compound", is_descending=False, index="items_by_compound"),
-    "discussed": _Order("discussed", is_descending=True, index="items_by_comments"),
+    "newest": _Order("created_utc", is_descending=True, weeks=None),
+    "oldest": _Order("created_utc", is_descending=False, weeks=None),
+    "positive": _Order("compound", is_descending=True, weeks="items_by_compound"),
+    "negative": _Order("compound", is_descending=False, weeks="items_by_compound"),
+    "discussed": _Order("discussed", is_descending=True, weeks="items_by_comments"),
 }
 
 
@@ -75,7 +75,7 @@ def _runs(
     connection: sqlite3.Connection, asked: Asked, place: Place | None, limit: int
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield statements, with their parameters, whose rows are each in order; merged they are all rows of the list."""
-    index = _ORDERS[asked.order].index
+    index = _ORDERS[asked.order].weeks
     shared = _shared(asked, place, limit)
     kinds = ("post", "comment") if asked.kind == "all" else (asked.kind,)
     if index is None or _is_few(connection, asked):
@@ -117,7 +117,7 @@ def _shared(asked: Asked, place: Place | None, limit: int) -> dict[str, Any]:
         until_utc = min(until_utc, place.created_utc + 1)
     elif place is not None and asked.order == "oldest":
         since_utc = max(since_utc, place.created_utc)
-    shared = {"since": since_utc, "until": until_utc, "limit": limit}
+    shared: dict[str, Any] = {"since": since_utc, "until": until_utc, "limit": limit}
     shared |= {"subreddit": asked.subreddit, "sentiment": asked.sentiment}
     return (
         shared
