@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Method = Literal["GET", "POST"]
 #: Who may call: everybody, whoever may read, whoever may act.
 Scope = Literal["open", "read", "admin"]
+#: What an answer is made of, which says how long it may be told again (api/known_answers.py): of nothing but the store
+#: and the clock's second; of the store and what the processes say; of more than that, so it is made anew each time.
+MadeOf = Literal["store", "system", "more"]
 
 JSON: Final = "application/json"
 
@@ -43,8 +46,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     statuses: tuple[int, ...] = (200,)
     #: The headers that only this call's answer carries.
     headers: tuple[str, ...] = ()
+    made_of: MadeOf = "more"
     #: The statuses of 400 and above that are this call's own; those that any call may answer are not named.
     problems: tuple[int, ...] = ()
+    #: Whether the answer goes on for as long as the client takes it; all others have API_REQUEST_TIMEOUT_S.
+    is_stream: bool = False
 
 
 def routes(endpoints: Iterable[Endpoint]) -> list[web.RouteDef]:
