@@ -15,6 +15,7 @@ from api.endpoint import routes
 from api.errors import tell_errors
 from api.health import HealthRoutes
 from api.last_known import LastKnown
+from api.lists import ListRoutes
 from api.metrics import MetricsRoutes
 from api.origins import decorate
 from api.page import PageRoutes
@@ -43,6 +44,7 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
         metrics,
         health,
         SentimentRoutes(store),
+        ListRoutes(store),
         PostRoutes(store, settings.folders.socket("analyzer")),
         SubredditRoutes(store),
         AdminRoutes(settings.folders.socket("collector"), settings.api.admin_token),

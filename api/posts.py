@@ -1,4 +1,4 @@
-"""The routes of posts and comments: the newest, and one by its id."""
+"""The route of one post or comment, by its id."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from api.answers import ExplainedPost, Post, explained_post, named, post, reply
+from api.answers import ExplainedPost, Post, explained_post, post, reply
 from api.endpoint import Endpoint
 from api.errors import Refused
-from api.parameters import PostParameters, RecentParameters, read
-from api.sentiment import window
+from api.parameters import PostParameters, read
 from ipc.channel import ask
 from ipc.errors import Unavailable, WireError
 from ipc.messages import Explain, Explained
@@ -24,13 +23,13 @@ if TYPE_CHECKING:
     from ipc.messages import Explanation, Item
 
 #: The analyzer is waited for this long: it gives up by itself before (agent/explaining.py). Below the patience of
-#: :mod:`api.last_known`, which would answer from memory then. Chosen, not measured.
+#: :mod:`api.known_answers`, which would answer from memory then. Chosen, not measured.
 _EXPLANATION_S: Final = 2.5
 _FULLNAME: Final = re.compile(r"t[13]_.+", re.DOTALL)
 
 
 class PostRoutes:
-    """GET /posts/recent and /posts/{id}."""
+    """GET /posts/{id}."""
 
     def __init__(self, store: Reading, analyzer: Path) -> None:
         self._store = store
@@ -40,27 +39,15 @@ class PostRoutes:
         """Return what is served."""
         return [
             Endpoint(
-                path="/api/v1/posts/recent",
-                handler=self._recent,
-                summary="The newest posts, comments or both.",
-                parameters=RecentParameters,
-                answer=list[Post],
-            ),
-            Endpoint(
                 path="/api/v1/posts/{id}",
                 handler=self._one,
                 summary="One post or comment.",
                 parameters=PostParameters,
                 answer=Post | ExplainedPost,
+                made_of="store",
                 problems=(404,),
             ),
         ]
-
-    async def _recent(self, request: web.Request) -> web.Response:
-        wanted = read(request, RecentParameters)
-        since_utc, _ = window(wanted.hours)
-        items = await self._store.recent(wanted.only, since_utc, wanted.limit, wanted.kind)
-        return reply([post(one) for one in items], named(one.item.source for one in items))
 
     async def _one(self, request: web.Request) -> web.Response:
         """Answer one item; an id without a prefix is a post's."""
@@ -72,7 +59,9 @@ class PostRoutes:
         if not wanted.explain:
             return reply(post(found), found.item.source)
         explanation, reason = await self._explained(found.item)
-        return reply(explained_post(found, explanation, reason), found.item.source)
+        response = reply(explained_post(found, explanation, reason), found.item.source)
+        response.headers["Cache-Control"] = "no-store"  # the words are the analyzer's, who may answer otherwise now
+        return response
 
     async def _explained(self, item: Item) -> tuple[Explanation | None, str | None]:
         """Ask the analyzer, which alone has the model, for the words; or say why there are none.

@@ -8,13 +8,11 @@ from __future__ import annotations
 import time
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
-from http import HTTPStatus
 from typing import Annotated, Final
 
 from msgspec import Meta
 
-from api.errors import Refused
-from api.parameters import Parameters
+from api.parameters import Parameters, wrong
 
 _HOUR_S: Final = 3600
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,7 +44,7 @@ class OfWindow(Parameters, frozen=True, kw_only=True):
             return until_utc - self.hours * _HOUR_S, until_utc
         since_utc = _moment("start", self.start)
         if since_utc >= until_utc:
-            raise _wrong("start", "expected a time before the window's end")
+            raise wrong("start", "expected a time before the window's end")
         return since_utc, until_utc
 
 
@@ -61,13 +59,9 @@ def _moment(name: str, text: str, *, is_end: bool = False) -> int:
     except ValueError as error:
         # A plus sign in an address means a space: the offset is gone, and this is what is left of it.
         hint = ", with the + of its offset written as %2B" if " " in text else ""
-        raise _wrong(name, f"expected an ISO 8601 time or date, such as 2025-10-15T10:00:00Z{hint}") from error
+        raise wrong(name, f"expected an ISO 8601 time or date, such as 2025-10-15T10:00:00Z{hint}") from error
     return _seconds(found if found.tzinfo else found.replace(tzinfo=UTC))
 
 
 def _seconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _SECOND
-
-
-def _wrong(name: str, reason: str) -> Refused:
-    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "wrong_parameter", f"The parameter {name} is wrong: {reason}.")

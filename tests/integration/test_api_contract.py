@@ -135,7 +135,7 @@ async def test_recent_posts_are_an_array_newest_first(api: RunningApi) -> None:
     ("query", "names"),
     [
         ("kind=comment", ["t1_reply", "t1_mid"]),
-        ("kind=all&limit=3", ["t1_reply", "t3_new", "t1_mid"]),
+        ("kind=all&limit=3", ["t1_reply", "t3_new", "t3_mid"]),
         ("limit=1", ["t3_new"]),
         ("hours=1", ["t3_new"]),
         ("hours=168", ["t3_new", "t3_mid", "t3_old", "t3_week"]),
@@ -147,7 +147,7 @@ async def test_recent_posts_are_an_array_newest_first(api: RunningApi) -> None:
 async def test_recent_posts_are_those_that_were_asked_for(api: RunningApi, query: str, names: list[str]) -> None:
     """Each parameter cuts the list; an unknown one is ignored, of one given twice the last counts."""
     found = await api.get(f"/posts/recent?{query}")
-    # Two items of one second stand in the order of their arrival, the last first: the comment was stored last.
+    # Two items of one second stand in the order of their fullnames, the last first.
     assert [post["name"] for post in found] == names
 
 
