@@ -162,8 +162,12 @@ class HealthRoutes:
     async def health(self) -> Health:
         """Return the health of this moment: one question to the store, bounded in time; all else is at hand."""
         now_utc = time.time()
+        return self.told(await check(self._store, now_utc), now_utc)
+
+    def told(self, store: StoreCheck, now_utc: float) -> Health:
+        """Return the health of this moment, by what the store said already."""
         facts = Facts(
-            store=await check(self._store, now_utc),
+            store=store,
             memory_mb=self._vitals.memory_mb,
             report=self._vitals.report,
             report_age_s=self._vitals.report_age_s,
