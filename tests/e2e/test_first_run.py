@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 def test_a_newcomer_sees_scored_posts_and_ctrl_c_leaves_nothing(make_system: Callable[..., System]) -> None:
     """No account, no key: sample data, said to be sample data, in a minute; then a clean end."""
-    system = make_system()
+    system = make_system(SENTIMENT_ENGINE="flair")
     began_s = time.monotonic()
     system.start()
     wait_until(lambda: "connected" in str(system.health().get("database")), 30, system, "health answers")

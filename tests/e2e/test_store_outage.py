@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 #: At this pace items come before, during and after the outage.
-ITEMS_PER_S: Final = 60
-ITEMS: Final = 3600
+ITEMS_PER_S: Final = 80
+ITEMS: Final = 2800
 #: The outage begins with so many stored.
 BEFORE: Final = 300
 AWAY_S: Final = 20.0
