@@ -180,6 +180,8 @@ class ApiSettings(Group, frozen=True):
     api_request_timeout_s: Seconds = 30.0
     #: Connections at once; what comes from a loopback address has 64 more. Chosen, not measured.
     api_max_connections: Count = 512
+    #: Clients that listen to events at once. Chosen, not measured.
+    api_event_clients: Count = 100
     #: Data older than this makes health degraded.
     freshness_warning_minutes: Annotated[float, Meta(gt=0)] = 60.0
     #: More failed collections within an hour than this make health degraded.
