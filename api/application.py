@@ -1,6 +1,6 @@
 """The application: every route, and what each request passes on its way to one.
 
-measure -> headers and CORS -> intake -> errors -> last known answers -> handler
+measure -> headers and CORS -> intake -> errors -> known answers -> handler
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from api.drain import count
 from api.endpoint import routes
 from api.errors import tell_errors
 from api.health import HealthRoutes
-from api.last_known import LastKnown
+from api.known_answers import KnownAnswers
 from api.lists import ListRoutes
 from api.metrics import MetricsRoutes
 from api.origins import decorate
@@ -50,6 +50,8 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
         AdminRoutes(settings.folders.socket("collector"), settings.api.admin_token),
         PageRoutes(store, health),
     )
+    endpoints = [endpoint for group in groups for endpoint in group.endpoints()]
+    endpoints += ReferenceRoutes(endpoints, version).endpoints()
     application = web.Application(
         client_max_size=MAX_BODY_BYTES,
         middlewares=(
@@ -57,11 +59,9 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
             decorate(settings.api.api_cors_origins),
             count(pulse.intake),
             tell_errors,
-            LastKnown().middleware(),
+            KnownAnswers(store, endpoints).middleware(),
         ),
     )
-    endpoints = [endpoint for group in groups for endpoint in group.endpoints()]
-    endpoints += ReferenceRoutes(endpoints, version).endpoints()
     application.add_routes(routes(endpoints))
     return application
 

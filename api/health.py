@@ -150,6 +150,7 @@ class HealthRoutes:
                 handler=self._health,
                 summary="How the whole system is, and why.",
                 answer=Health,
+                made_of="system",
                 problems=(503,),
             )
         ]

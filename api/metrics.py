@@ -73,6 +73,7 @@ class MetricsRoutes:
                 handler=self._metrics,
                 summary="Figures for Prometheus.",
                 media_type="text/plain",
+                made_of="system",
             )
         ]
 

@@ -18,7 +18,7 @@ from api import notes
 from api.answers import SOURCE_HEADER
 from api.endpoint import JSON
 from api.errors import Problem
-from api.last_known import AGE_HEADER
+from api.known_answers import AGE_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

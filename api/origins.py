@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 
 from api.answers import SOURCE_HEADER
 from api.errors import problem
+from api.known_answers import AGE_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -34,6 +35,9 @@ _SECURITY: Final = {
     "Server": "SentimentAgent",
 }
 
+#: What a page of another origin may read of an answer beside its body and what browsers show to all.
+_EXPOSED: Final = f"{SOURCE_HEADER}, {AGE_HEADER}, ETag, Link, X-Next-Cursor, Retry-After"
+
 
 def decorate(origins: Collection[str]) -> Middleware:
     """Return the middleware that answers preflights and adds these headers to every answer."""
@@ -53,7 +57,7 @@ def decorate(origins: Collection[str]) -> Middleware:
             response.headers.add("Vary", "Origin")
         if is_allowed and origin is not None:
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = f"{SOURCE_HEADER}, Retry-After"
+            response.headers["Access-Control-Expose-Headers"] = _EXPOSED
         return response
 
     return middleware
@@ -66,7 +70,7 @@ def _preflight(*, is_allowed: bool) -> web.Response:
         status=HTTPStatus.NO_CONTENT,
         headers={
             "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "Content-Type, X-Admin-Token",
+            "Access-Control-Allow-Headers": "Content-Type, If-None-Match, X-Admin-Token",
             "Access-Control-Max-Age": str(_MAX_AGE_S),
         },
     )

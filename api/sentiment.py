@@ -39,6 +39,7 @@ class SentimentRoutes:
                 summary="How many items of a window have which sentiment.",
                 parameters=StatsParameters,
                 answer=Stats,
+                made_of="store",
             ),
             Endpoint(
                 path="/api/v1/sentiment/trends",
@@ -46,6 +47,7 @@ class SentimentRoutes:
                 summary="The same with its series, by hour or by day.",
                 parameters=TrendsParameters,
                 answer=Trends,
+                made_of="store",
             ),
         ]
 

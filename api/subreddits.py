@@ -28,6 +28,7 @@ class SubredditRoutes:
                 handler=self._all,
                 summary="The subreddits that have items.",
                 answer=Subreddits,
+                made_of="store",
             )
         ]
 

@@ -261,12 +261,12 @@ async def test_a_page_of_an_allowed_origin_may_read(short_path: Path) -> None:
         for path in ("/api/v1/nothing", "/api/v1/health", "/metrics"):
             headers = (await api.ask("GET", path, Origin=theirs)).headers
             assert headers["Access-Control-Allow-Origin"] == theirs
-            assert headers["Vary"] == "Origin"
+            assert "Origin" in headers.getall("Vary")
             assert "Access-Control-Allow-Credentials" not in headers
             for foreign in ("http://dash.example", "https://dash.example:3000", "http://evil.example", "null"):
                 answer = (await api.ask("GET", path, Origin=foreign)).headers
                 assert "Access-Control-Allow-Origin" not in answer
-                assert answer["Vary"] == "Origin"
+                assert "Origin" in answer.getall("Vary")
 
 
 async def test_a_preflight_is_answered_for_allowed_origins_only(short_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fakes.running_api import RunningApi, running_api
 from fakes.stored import item, scored
 
-from api.last_known import AGE_HEADER
+from api.known_answers import AGE_HEADER
 
 if TYPE_CHECKING:
     from pathlib import Path
