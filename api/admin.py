@@ -6,7 +6,6 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from api.access import admit
 from api.answers import Triggered, moment, reply
 from api.endpoint import Endpoint
 from api.errors import Refused
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from ipc.settings import Secret
-
 _log = logs.log(__name__)
 
 #: The collector answers at once, whatever the cycle takes. Chosen, not measured.
@@ -31,9 +28,8 @@ _ANSWER_S: Final = 5.0
 class AdminRoutes:
     """POST /admin/collect."""
 
-    def __init__(self, collector: Path, token: Secret) -> None:
+    def __init__(self, collector: Path) -> None:
         self._collector = collector
-        self._token = token
 
     def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
@@ -49,9 +45,8 @@ class AdminRoutes:
             )
         ]
 
-    async def _collect(self, request: web.Request) -> web.Response:
+    async def _collect(self, _request: web.Request) -> web.Response:
         """Ask the collector for a cycle and answer as soon as it has one, which may be one that was running."""
-        admit(request, self._token)
         answer = await self._ask()
         started = isinstance(answer, CycleStarted)
         if not isinstance(answer, CycleStarted | CycleRunning):

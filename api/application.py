@@ -1,6 +1,6 @@
 """The application: every route, and what each request passes on its way to one.
 
-measure -> headers and CORS -> intake -> errors -> known answers -> handler
+measure -> headers and CORS -> intake -> errors -> guard -> known answers -> handler
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from api.admin import AdminRoutes
 from api.drain import count
 from api.endpoint import routes
 from api.errors import tell_errors
+from api.guard import guard
 from api.health import HealthRoutes
 from api.known_answers import KnownAnswers
 from api.lists import ListRoutes
@@ -20,6 +21,7 @@ from api.metrics import MetricsRoutes
 from api.origins import decorate
 from api.page import PageRoutes
 from api.posts import PostRoutes
+from api.probes import ProbeRoutes
 from api.reference import ReferenceRoutes
 from api.sentiment import SentimentRoutes
 from api.subreddits import SubredditRoutes
@@ -43,11 +45,12 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
     groups = (
         metrics,
         health,
+        ProbeRoutes(store, pulse),
         SentimentRoutes(store),
         ListRoutes(store),
         PostRoutes(store, settings.folders.socket("analyzer")),
         SubredditRoutes(store),
-        AdminRoutes(settings.folders.socket("collector"), settings.api.admin_token),
+        AdminRoutes(settings.folders.socket("collector")),
         PageRoutes(store, health),
     )
     endpoints = [endpoint for group in groups for endpoint in group.endpoints()]
@@ -59,6 +62,7 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
             decorate(settings.api.api_cors_origins),
             count(pulse.intake),
             tell_errors,
+            guard(settings.api, endpoints),
             KnownAnswers(store, endpoints).middleware(),
         ),
     )

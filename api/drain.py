@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from api.errors import problem
+from api.probes import LIVE
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
@@ -26,7 +27,7 @@ def count(intake: Intake) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if intake.closed == "draining":
+        if intake.closed == "draining" and request.path != LIVE:  # which a restart does not end
             detail = "The API is being restarted and takes no new request."
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "restarting", detail, _RETRY_AFTER)
         with intake.in_hand():

@@ -40,13 +40,15 @@ class Refused(SentimentAgentError):
     Attributes:
         status: the HTTP status that says so.
         code: the same in a word, for programs.
+        headers: what else the answer carries.
 
     """
 
-    def __init__(self, status: HTTPStatus, code: str, detail: str) -> None:
+    def __init__(self, status: HTTPStatus, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
+        self.headers = headers
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -64,7 +66,7 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     try:
         return await handler(request)
     except Refused as error:
-        return problem(error.status, error.code, str(error))
+        return problem(error.status, error.code, str(error), error.headers)
     except Unavailable as error:
         retry_after_s = RETRY_AFTER_S if error.retry_after_s is None else round(error.retry_after_s)
         code = "store_unavailable" if isinstance(error, StoreUnavailable) else "unavailable"

@@ -30,6 +30,8 @@ _SECURITY: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    # No other site's page may embed an answer; one that may read it asks by CORS, for which this does not count.
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
     # Instead of the versions of Python and aiohttp.
     "Server": "SentimentAgent",
@@ -37,6 +39,12 @@ _SECURITY: Final = {
 
 #: What a page of another origin may read of an answer beside its body and what browsers show to all.
 _EXPOSED: Final = f"{SOURCE_HEADER}, {AGE_HEADER}, ETag, Link, X-Next-Cursor, Retry-After"
+
+#: Of pages alone: no window of another site holds on to one, and none asks for a device or for where the reader is.
+_OF_PAGES: Final = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
 
 
 def decorate(origins: Collection[str]) -> Middleware:
@@ -53,6 +61,8 @@ def decorate(origins: Collection[str]) -> Middleware:
             response = await handler(request)
         for name, value in _SECURITY.items():
             response.headers.setdefault(name, value)
+        if response.content_type == "text/html":
+            response.headers.update(_OF_PAGES)
         if allowed:
             response.headers.add("Vary", "Origin")
         if is_allowed and origin is not None:
@@ -70,7 +80,7 @@ def _preflight(*, is_allowed: bool) -> web.Response:
         status=HTTPStatus.NO_CONTENT,
         headers={
             "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "Content-Type, If-None-Match, X-Admin-Token",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match, X-Admin-Token",
             "Access-Control-Max-Age": str(_MAX_AGE_S),
         },
     )

@@ -6,13 +6,14 @@ import asyncio
 import errno
 import logging
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from aiohttp import web
 
 from agent.store.choose import open_reader
 from api import version
 from api.application import build
+from api.connections import listen
 from api.data_watch import DataWatch
 from api.vitals import Vitals
 from ipc import logs
@@ -66,30 +67,29 @@ class ApiService:
             await opening.enter_async_context(self._store)
             found = await asyncio.to_thread(version.find)
             application = build(self._settings, self._store, self._vitals, self._pulse, found)
-            runner = web.AppRunner(
-                application,
-                access_log=None,
-                logger=_protocol_log,
-                keepalive_timeout=_KEEP_ALIVE_S,
-                shutdown_timeout=self._settings.life.shutdown_grace_s * _SHARE_OF_GRACE,
-            )
+            grace_s = self._settings.life.shutdown_grace_s * _SHARE_OF_GRACE
+            runner = web.AppRunner(application, shutdown_timeout=grace_s)
             await runner.setup()
             opening.push_async_callback(runner.cleanup)
-            await self._listen(runner)
+            listener = await self._listen(cast("web.Server", runner.server))  # setup has made it
+            opening.callback(listener.close)
             self._open = opening.pop_all()
         return self
 
-    async def _listen(self, runner: web.AppRunner) -> None:
+    async def _listen(self, server: web.Server) -> asyncio.Server:
         host, port = self._settings.api.api_host, self._settings.api.api_port
         try:
-            await web.TCPSite(runner, host, port).start()
+            listener = await listen(
+                server, self._settings.api, access_log=None, logger=_protocol_log, keepalive_timeout=_KEEP_ALIVE_S
+            )
         except OSError as error:
             # A name that does not resolve is an OSError too, with a code of getaddrinfo's own.
             reason = _IN_WORDS.get(error.errno or 0, f"can't be used: {error.strerror or error}")
             raise SettingsError(f"the address {host}:{port} (API_HOST, API_PORT) {reason}") from error
-        self.addresses = [(address[0], address[1]) for address in runner.addresses]
+        self.addresses = [each.getsockname()[:2] for each in listener.sockets]
         self._pulse.waiting_for = "requests"
         _log.info("Serving", addresses=", ".join(f"http://{at}:{on}" for at, on in self.addresses))
+        return listener
 
     async def work(self, stop: asyncio.Event) -> None:
         """Serve until ``stop``; requests in hand are finished when the port is closed."""

@@ -5,12 +5,16 @@ Only what the commands use is named; what else an answer holds is ignored, and w
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from ipc.errors import Unavailable
 from watchdog import web
+
+if TYPE_CHECKING:
+    from ipc.settings import Secret
 
 PATH: Final = "/api/v1/health"
 
@@ -65,7 +69,7 @@ class Health(msgspec.Struct, frozen=True):
     database: Database = Database()
 
 
-def ask(api_url: str, timeout_s: float) -> Health:
+def ask(api_url: str, timeout_s: float, token: Secret | None = None) -> Health:
     """Return the health that the API at ``api_url`` tells, be it good or bad.
 
     Raises:
@@ -73,7 +77,9 @@ def ask(api_url: str, timeout_s: float) -> Health:
 
     """
     url = address(api_url)
-    answer = web.get(url, timeout_s)
+    answer = web.get(url, timeout_s, token)
+    if answer.status == HTTPStatus.UNAUTHORIZED:
+        raise Unavailable(f"{url} answered 401: {'the token is wrong' if token else 'reading it needs a token'}")
     try:
         return msgspec.json.decode(answer.body, type=Health)
     except msgspec.MsgspecError as error:

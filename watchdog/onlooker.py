@@ -6,7 +6,7 @@ An API that can't be reached is looked at once more before that counts: a restar
 from __future__ import annotations
 
 import time
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
@@ -14,6 +14,9 @@ from ipc.errors import Unavailable
 from ipc.logs import harmless
 from watchdog import health
 from watchdog.health import HealthStatus
+
+if TYPE_CHECKING:
+    from ipc.settings import Secret
 
 #: Between the two looks at an API that can't be reached. An API is back 0.4 to 0.5 s after its start (docs/api.md).
 AGAIN_AFTER_S: Final = 2.0
@@ -33,13 +36,13 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     memory_mb: dict[str, float | None] = {}
 
 
-def look(api_url: str, timeout_s: float, again_after_s: float = AGAIN_AFTER_S) -> Look:
+def look(api_url: str, timeout_s: float, again_after_s: float = AGAIN_AFTER_S, token: Secret | None = None) -> Look:
     """Look once; twice at what can't be reached."""
-    seen = _look(api_url, timeout_s)
+    seen = _look(api_url, timeout_s, token)
     if seen.status != "unreachable":
         return seen
     time.sleep(again_after_s)
-    return _look(api_url, timeout_s)
+    return _look(api_url, timeout_s, token)
 
 
 def line(seen: Look) -> str:
@@ -63,9 +66,9 @@ def stamp(seen: Look) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seen.at_utc))
 
 
-def _look(api_url: str, timeout_s: float) -> Look:
+def _look(api_url: str, timeout_s: float, token: Secret | None) -> Look:
     try:
-        told = health.ask(api_url, timeout_s)
+        told = health.ask(api_url, timeout_s, token)
     except Unavailable as error:
         return Look(at_utc=time.time(), status="unreachable", reasons=(str(error),))
     memory_mb = {process: seen.memory_mb if seen else None for process, seen in told.processes.items()}

@@ -95,7 +95,7 @@ def way_to_stop(environ: Mapping[str, str], *, is_terminal: bool) -> str:
 
 def address(api: ApiSettings) -> str:
     """Return where a browser on this machine finds the API."""
-    host = "127.0.0.1" if api.api_host in {"0.0.0.0", ""} else api.api_host  # noqa: S104 - compared, not bound
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(api.api_host, api.api_host)  # noqa: S104 - compared, not bound
     return f"http://[{host}]:{api.api_port}" if ":" in host else f"http://{host}:{api.api_port}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
@@ -16,6 +16,7 @@ from ipc.environment import load
 from ipc.errors import SettingsError
 from ipc.life import EX_CONFIG
 from ipc.logs import harmless
+from ipc.settings import Secret
 from watchdog import onlooker, tellers
 from watchdog.start_command import address
 
@@ -34,15 +35,28 @@ _TIMEOUT_S: Final = 10.0
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(min=0.1), default=_TIMEOUT_S, help="Of one answer, seconds."
 )
+@click.option(
+    "--token-file",
+    type=click.File(),
+    help="Holds the token that the API needs from another machine (sentimentagent token new).",
+)
 @click.option("--once", is_flag=True, help="Look once; exit status 0 healthy, 1 degraded, 2 unhealthy or unreachable.")
 @click.option("--alert-command", metavar="CMD", help="Run at each change, with the line about it on standard input.")
 @click.option("--mail", "by_mail", is_flag=True, help="Mail each change by the settings' SMTP server.")
 def watch(  # noqa: PLR0913 - one for each option
-    *, interval_s: float, api_url: str | None, timeout_s: float, once: bool, alert_command: str | None, by_mail: bool
+    *,
+    interval_s: float,
+    api_url: str | None,
+    timeout_s: float,
+    token_file: TextIO | None,
+    once: bool,
+    alert_command: str | None,
+    by_mail: bool,
 ) -> None:
     """Look at the health from outside, one line a look, and tell of each change of status."""
     settings = None if api_url and not by_mail else _settings(by_mail=by_mail)
     url = api_url or address(settings.api) if settings else str(api_url)
+    token = Secret(token_file.read().strip()) if token_file else None
     told: list[Teller] = [tellers.Command(alert_command)] if alert_command else []
     if by_mail and settings:
         told.append(tellers.Mail(settings.mail))
@@ -51,7 +65,7 @@ def watch(  # noqa: PLR0913 - one for each option
     seen: onlooker.Look | None = None
     while True:
         due_s = time.monotonic() + interval_s
-        before, seen = seen, onlooker.look(url, timeout_s)
+        before, seen = seen, onlooker.look(url, timeout_s, token=token)
         _tell(before, seen, told)
         if once:
             sys.exit(onlooker.EXIT_STATUS[seen.status])

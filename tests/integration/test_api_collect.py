@@ -13,8 +13,10 @@ from fakes.processes import FakeCollector
 from fakes.running_api import RunningApi, running_api
 
 from api.admin import AdminRoutes
+from api.endpoint import routes
 from api.errors import tell_errors
-from ipc.settings import Secret
+from api.guard import guard
+from ipc.settings import ApiSettings, Secret
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -97,9 +99,11 @@ async def test_each_broken_condition_closes_the_door(
 
 async def test_a_peer_that_is_not_loopback_needs_the_token(short_path: Path, collector: FakeCollector) -> None:
     """A connection that came over a Unix socket has no loopback address: its Host alone opens nothing."""
-    routes = AdminRoutes(short_path / "run" / "collector.sock", Secret(TOKEN))
-    application = web.Application(middlewares=(tell_errors,))
-    application.add_routes(routes.routes())
+    endpoints = AdminRoutes(short_path / "run" / "collector.sock").endpoints()
+    application = web.Application(
+        middlewares=(tell_errors, guard(ApiSettings(admin_token=Secret(TOKEN)), endpoints)),
+    )
+    application.add_routes(routes(endpoints))
     runner = web.AppRunner(application)
     await runner.setup()
     await web.UnixSite(runner, short_path / "http.sock").start()
