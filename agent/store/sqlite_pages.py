@@ -1,8 +1,8 @@
 """Lists in pages: which rows come next in an order, out of SQLite's indexes. No thread, no clock, no log.
 
-An index can't hold a window of time and an order by score at once. So the rows of each week are kept in order, by
-kind and sentiment (``items_by_compound``, ``items_by_comments``): a page is the front of all these runs, merged, and
-costs by the weeks of its window and not by its items. A window of few items is sorted instead.
+An index can't hold a window of time and an order by score at once. So the posts of each week, and its comments, are
+kept in order (``items_by_compound``, ``items_by_comments``): a page is the front of all these runs, merged, and costs
+by the weeks of its window and not by its items. A window of few items is sorted instead.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from agent.records import Page
-from agent.store import places, sqlite_rows, sqlite_windows
+from agent.store import places, sqlite_rows, sqlite_schema, sqlite_windows
 from agent.store.places import Place
 from agent.store.sqlite_rows import COLUMNS
 
@@ -28,8 +28,6 @@ WEEK_S: Final = 7 * 24 * 3600
 #: Up to so many items a window is sorted, which reads each of their rows: 3 to 4 us a row. Beyond, the runs are
 #: cheaper, even where most of what they pass is of another subreddit.
 FEW: Final = 2000
-
-_SENTIMENTS: Final = ("positive", "neutral", "negative")
 
 
 class _Order(NamedTuple):
@@ -58,7 +56,7 @@ def page(connection: sqlite3.Connection, asked: Asked, after: str | None, limit:
     """
     place = places.decode(after, asked.order) if after is not None else None
     order = _ORDERS[asked.order]
-    with ExitStack() as open_:
+    with sqlite_schema.reading(connection), ExitStack() as open_:
         runs = [
             open_.enter_context(closing(connection.execute(*run))) for run in _runs(connection, asked, place, limit + 1)
         ]
@@ -84,12 +82,10 @@ def _runs(
         for kind in kinds:
             yield statement, shared | {"kind": kind}
         return
-    equal = "kind = :kind AND sentiment = :sentiment AND week = :week"
-    statement = _statement(asked, index, equal, has_place=place is not None)
-    sentiments = _SENTIMENTS if asked.sentiment is None else (asked.sentiment,)
+    statement = _statement(asked, index, "kind = :kind AND week = :week", has_place=place is not None)
     for kind in kinds:
-        for week, sentiment in itertools.product(_weeks(connection, shared | {"kind": kind}), sentiments):
-            yield statement, shared | {"kind": kind, "week": week, "sentiment": sentiment}
+        for week in _weeks(connection, shared | {"kind": kind}):
+            yield statement, shared | {"kind": kind, "week": week}
 
 
 def _statement(asked: Asked, index: str, equal: str, *, has_place: bool) -> str:
@@ -98,7 +94,7 @@ def _statement(asked: Asked, index: str, equal: str, *, has_place: bool) -> str:
     conditions = [equal, "is_deleted = 0", "created_utc >= :since", "created_utc < :until"]
     if asked.subreddit is not None:
         conditions.append("subreddit = :subreddit")
-    if asked.sentiment is not None and "sentiment" not in equal:
+    if asked.sentiment is not None:
         conditions.append("sentiment = :sentiment")
     if has_place:
         values = ", ".join({figure: ":figure", "created_utc": ":created_utc", "name": ":name"}[one] for one in columns)

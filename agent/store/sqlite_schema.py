@@ -132,13 +132,13 @@ _VERSION_3: Final = (
     "ALTER TABLE items ADD COLUMN discussed INTEGER AS (ifnull(comment_count, -1)) VIRTUAL",
     "ALTER TABLE items ADD COLUMN week INTEGER AS (created_utc / 604800) VIRTUAL",
     # A week at a time: so a batch of new items changes a few pages and not one an item, and a window passes few items
-    # that lie outside of it.
+    # that lie outside of it. What else a list may leave out stands behind the order: it is passed without its row.
     """
-    CREATE INDEX items_by_compound ON items (kind, sentiment, week, compound, created_utc, subreddit)
+    CREATE INDEX items_by_compound ON items (kind, week, compound, created_utc, subreddit, sentiment)
         WHERE is_deleted = 0
     """,
     """
-    CREATE INDEX items_by_comments ON items (kind, sentiment, week, discussed, created_utc, subreddit)
+    CREATE INDEX items_by_comments ON items (kind, week, discussed, created_utc, subreddit, sentiment)
         WHERE is_deleted = 0
     """,
     # Items that are there, and the newest that ever were.
@@ -228,5 +228,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("COMMIT")
     finally:
         # COMMIT itself may fail (a full disk), and SQLite may have rolled back by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
+def reading(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read one state of the database inside, with however many statements; others may write meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

@@ -6,10 +6,10 @@ second and as cheap for a month as for a day. What comes from outside reaches SQ
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.records import Point, SubredditTotals, Totals
+from agent.store import sqlite_schema
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,12 +21,11 @@ _NAME: Final = "(SELECT named.subreddit FROM subreddits AS named WHERE named.sub
 _SUMS: Final = "sum(positive), sum(neutral), sum(negative), sum(compound_sum)"
 
 
-def _counted(hours: str, of: str) -> str:
-    """Return the SQL of a window's counts: whole hours from the table ``hours``, the rest from the rows.
+def _counted(of: str, subreddit: str, whole_hours: str) -> str:
+    """Return the SQL of a window's counts: whole hours from roll-ups, the rest from the rows.
 
     The rows name both kinds, and deleted ones too, so that an index that begins with these serves a window of all.
     """
-    subreddit = "NULL" if hours == "hours" else "subreddit"
     rows = f"""
         SELECT created_utc AS at_utc, subreddit, sentiment = 'positive' AS positive, sentiment = 'neutral' AS neutral,
                sentiment = 'negative' AS negative, p_positive - p_negative AS compound_sum
@@ -36,14 +35,22 @@ def _counted(hours: str, of: str) -> str:
         UNION ALL
         {rows} created_utc >= :tail AND created_utc < :until
         UNION ALL
-        SELECT hour_utc, {subreddit}, positive, neutral, negative, compound_sum
-        FROM {hours} WHERE {of} hour_utc >= :head AND hour_utc < :tail
+        SELECT hour_utc, {subreddit} FROM {whole_hours}
     )"""  # noqa: S608 - the same
 
 
-_OF_ALL: Final = _counted("hours", "")
-_OF_ONE: Final = _counted("subreddit_hours", "subreddit = :subreddit AND")
-_OF_EACH: Final = _counted("subreddits CROSS JOIN subreddit_hours USING (subreddit)", "")
+_FIGURES: Final = "positive, neutral, negative, compound_sum"
+_WHOLE: Final = "hour_utc >= :head AND hour_utc < :tail"
+_OF_ALL: Final = _counted("", f"NULL, {_FIGURES}", f"hours WHERE {_WHOLE}")
+_OF_ONE: Final = _counted(
+    "subreddit = :subreddit AND", f"subreddit, {_FIGURES}", f"subreddit_hours WHERE subreddit = :subreddit AND {_WHOLE}"
+)
+# One subreddit after the other, as they lie in the table, and added up on the way: nothing is sorted but the sums.
+_OF_EACH: Final = _counted(
+    "",
+    f"subreddit, {_SUMS}",
+    f"subreddits CROSS JOIN subreddit_hours USING (subreddit) WHERE {_WHOLE} GROUP BY subreddit",
+)
 
 
 def _window(subreddit: str | None, since_utc: int, until_utc: int) -> dict[str, Any]:
@@ -97,19 +104,11 @@ def totals_by_subreddit(
 def series_by_subreddit(
     connection: sqlite3.Connection, since_utc: int, until_utc: int, bucket_s: int, limit: int
 ) -> dict[str, list[Point]]:
-    """Return the series of the subreddits with the most items in the window, most first."""
-    rows = connection.execute(
-        f"""
-        SELECT {_NAME}, at_utc / :bucket AS bucket, {_SUMS} FROM {_OF_EACH} AS counted
-        GROUP BY counted.subreddit COLLATE NOCASE, bucket ORDER BY bucket
-        """,  # noqa: S608 - literals
-        _window(None, since_utc, until_utc) | {"bucket": _whole_hours(bucket_s)},
-    )
-    each: defaultdict[str, list[Point]] = defaultdict(list)
-    for subreddit, bucket, *sums in rows:
-        each[subreddit].append(Point(start_utc=bucket * bucket_s, totals=_totals(*sums)))
-    most = sorted(each, key=lambda name: (-sum(point.totals.total for point in each[name]), name))
-    return {name: each[name] for name in most[:limit]}
+    """Return the series of the subreddits with the most items in the window, most first, of one state of the store."""
+    _whole_hours(bucket_s)
+    with sqlite_schema.reading(connection):
+        most = [one.subreddit for one in totals_by_subreddit(connection, since_utc, until_utc, limit)]
+        return {name: series(connection, name, since_utc, until_utc, bucket_s) for name in most}
 
 
 def _whole_hours(bucket_s: int) -> int:
