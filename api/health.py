@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from api.answers import Answer, moment, named, reply, rounded
 from api.endpoint import Endpoint
 from api.store_check import StoreCheck, check
+from api.trust import Trust, trust
 from api.verdict import Facts, HealthStatus, Limits, Verdict, judge
 from ipc.messages import PROCESSES, Incident, ProcessReport, StatusReport
 
@@ -122,6 +123,8 @@ class Health(Answer, frozen=True, kw_only=True):
     reasons: tuple[str, ...]
     #: What a reader should know, and what does not change the status.
     notes: list[str]
+    #: All of it for somebody who has five seconds: whether the data can be trusted.
+    trust: Trust
     version: str
     commit: str | None
     source: str | None
@@ -151,7 +154,7 @@ class HealthRoutes:
                 summary="How the whole system is, and why.",
                 answer=Health,
                 made_of="system",
-                problems=(503,),
+                statuses=(200, 503),
             )
         ]
 
@@ -183,6 +186,12 @@ class HealthRoutes:
             timestamp=moment(facts.now_utc),
             reasons=verdict.reasons,
             notes=_notes(facts),
+            trust=trust(
+                verdict.status,
+                verdict.reasons,
+                contents.sources if contents else (),
+                contents.items if contents else None,
+            ),
             version=self._version.number,
             commit=self._version.commit,
             source=named(contents.sources) if contents else None,

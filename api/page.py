@@ -1,7 +1,8 @@
 """The page at ``/``: health, the last 24 hours by subreddit, the newest posts. Made here, works without any script.
 
 Everything that came from Reddit is escaped, cut to a length, and isolated from the direction of its surroundings. With
-the store away, what was shown last is shown again under a notice that says how old it is.
+the store away, what was shown last is shown again under a notice that says how old it is. Where scripts run, the
+modules in ``static/`` take its place with the views Now, Posts and System.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp import web
@@ -19,6 +19,7 @@ from api.answers import SOURCE_HEADER
 from api.endpoint import Endpoint
 from api.html import Html, fill
 from api.sentiment import total, window
+from api.static_files import StaticFiles
 from ipc.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -30,15 +31,14 @@ SUBREDDITS: Final = 30
 POSTS: Final = 25
 _HOURS: Final = 24
 
-_STATIC: Final = Path(__file__).with_name("static")
-_TYPES: Final = {"page.css": "text/css", "icon.svg": "image/svg+xml"}
-_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self';"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-}
-_KEEP_STATIC: Final = {"Cache-Control": "public, max-age=300"}
+#: Nothing is loaded from elsewhere and nothing inline is run or applied. Trusted types: no script may make markup of
+#: text, so that what strangers wrote stays text whatever a module does.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+    " require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_HEADERS: Final = {"Content-Security-Policy": _POLICY}
 
 
 class _Shown(NamedTuple):
@@ -56,34 +56,22 @@ class PageRoutes:
         self._store = store
         self._health = health
         self._last: _Shown | None = None
-        self._files = {name: (_STATIC / name).read_bytes() for name in _TYPES}
+        self._files = StaticFiles()
+        self._loads = parts.loads(self._files)
 
     def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
         return [
             Endpoint(path="/", handler=self._page, summary="The page.", media_type="text/html", problems=(503,)),
-            Endpoint(
-                path="/static/{name}",
-                handler=self._file,
-                summary="A file of the page.",
-                scope="open",
-                media_type="text/css",
-                problems=(404,),
-            ),
+            *self._files.endpoints(),
         ]
-
-    async def _file(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
-        if name not in self._files:
-            raise web.HTTPNotFound
-        return web.Response(body=self._files[name], content_type=_TYPES[name], charset="utf-8", headers=_KEEP_STATIC)
 
     async def _page(self, _request: web.Request) -> web.Response:
         health = await self._health.health()
         try:
             if health.database.connected:
                 self._last = _Shown(await self._data(), health.source, time.monotonic())
-                return _answer(health, self._last.body, self._last.source, HTTPStatus.OK)
+                return self._answer(health, self._last.body, self._last.source, HTTPStatus.OK)
         except StoreUnavailable:  # it went away in this very moment
             pass
         return self._again(health)
@@ -91,10 +79,10 @@ class PageRoutes:
     def _again(self, health: Health) -> web.Response:
         """Show what was shown last, and that the store is away."""
         if self._last is None:
-            return _answer(health, parts.AWAY, None, HTTPStatus.SERVICE_UNAVAILABLE)
+            return self._answer(health, parts.AWAY, None, HTTPStatus.SERVICE_UNAVAILABLE)
         notice = parts.stale(time.monotonic() - self._last.at_s)
         body = fill("{notice}{body}", notice=notice, body=self._last.body)
-        return _answer(health, body, self._last.source, HTTPStatus.SERVICE_UNAVAILABLE)
+        return self._answer(health, body, self._last.source, HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _data(self) -> Html:
         """Return what the store says, as HTML."""
@@ -107,10 +95,9 @@ class PageRoutes:
             everything = await self._store.totals(None, *window(_HOURS))
         return fill("{table}{posts}", table=parts.table(everything, each), posts=parts.posts(newest, now_utc))
 
-
-def _answer(health: Health, body: Html, source: str | None, status: HTTPStatus) -> web.Response:
-    page = parts.page(health, body, source)
-    response = web.Response(status=status, text=page, content_type="text/html", headers=_HEADERS)
-    if source:
-        response.headers[SOURCE_HEADER] = source
-    return response
+    def _answer(self, health: Health, body: Html, source: str | None, status: HTTPStatus) -> web.Response:
+        page = parts.page(health, body, source, self._loads)
+        response = web.Response(status=status, text=page, content_type="text/html", headers=_HEADERS)
+        if source:
+            response.headers[SOURCE_HEADER] = source
+        return response

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from api.answers import moment
 from api.html import Html, fill, joined, link
+from api.trust import Trust, trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,40 +14,57 @@ if TYPE_CHECKING:
 
     from agent.records import Scored, SubredditTotals, Totals
     from api.health import Health, ProcessHealth
+    from api.static_files import StaticFiles
 
 #: A title on Reddit has at most 300 characters; a body is shown in part.
 _TITLE_CHARACTERS: Final = 300
 _TEXT_CHARACTERS: Final = 240
 _NAME_CHARACTERS: Final = 40
+#: Runs before the page is drawn, and is no module.
+_FIRST: Final = "first.js"
+_STYLES: Final = ("base.css", "charts.css", "lists.css", "print.css")
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="30">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
-<link rel="stylesheet" href="/static/page.css">
-<link rel="icon" href="/static/icon.svg" type="image/svg+xml">
+{loads}
+<noscript><meta http-equiv="refresh" content="30"></noscript>
 </head>
 <body>
-{banner}
-<header>
-<h1>SentimentAgent</h1>
-<p class="lead">What Reddit&#8217;s communities think of the tools they talk about</p>
+<a class="skip" href="#view">Skip to the content</a>
+<header class="top">
+<a class="brand" href="/"><img src="{icon}" alt="" width="28" height="28"> SentimentAgent</a>
+<nav id="views" class="scripted" aria-label="Views"></nav>
+<p id="live" class="live scripted" role="status"></p>
 </header>
-<main>
+<section class="verdict" aria-label="Verdict">
+<p id="trust" class="trust {level}" role="status">{sentence}</p>
+<div id="feeling" class="scripted"></div>
+</section>
+<main id="view" tabindex="-1">
+<h1 class="plain">What Reddit&#8217;s communities think of the tools they talk about</h1>
+<div class="plain">
 {health}
 {body}
+</div>
 </main>
 <footer>
-<p>Version {version}. Made at {now}; renews itself every 30 seconds.
-<a href="/api/v1/health">Health</a> and <a href="/metrics">metrics</a> for programs.</p>
+<p>Version {version}. <span class="plain">Made at {now}; renews itself every 30 seconds.</span>
+<a href="/docs">API</a>, <a href="/api/v1/health">health</a> and <a href="/metrics">metrics</a> for programs.</p>
 </footer>
 </body>
 </html>
 """
+
+_LOADS: Final = """<link rel="icon" href="{icon}" type="image/svg+xml">
+{styles}
+<script src="{first}"></script>
+{modules}
+<script type="module" src="{main}"></script>"""
 
 _HEALTH: Final = """<section aria-labelledby="health">
 <h2 id="health">Health <span class="verdict {status}">{status}</span></h2>
@@ -100,25 +118,46 @@ AWAY: Final = Html(
 _STALE: Final = """<section class="away"><h2>The store does not answer</h2>
 <p>What follows is what it said last, {ago}. This page looks again by itself.</p></section>
 """
-_BANNER: Final = Html(
-    '<p class="banner" role="note"><strong>Sample data.</strong> These posts were written for a first look at the'
-    " program; they are not from Reddit and say nothing about anybody&#8217;s opinion.</p>"
-)
-_MIXED: Final = Html(
-    '<p class="banner" role="note"><strong>Partly sample data.</strong> Posts that were written for a first look at the'
-    " program are counted together with collected ones.</p>"
-)
 _NOTHING_MEASURED: Final = "not measured"
 _DASH: Final = "\N{EN DASH}"
 _MINUS: Final = "\N{MINUS SIGN}"
 
 
-def page(health: Health, body: Html, source: str | None) -> Html:
+class Loads(NamedTuple):
+    """What the page loads, as HTML, and the address of its icon."""
+
+    html: Html
+    icon: str
+
+
+def loads(files: StaticFiles) -> Loads:
+    """Return the elements that load the page's files; all modules are named, so that none waits for another."""
+    icon = files.address("icon.svg")
+    html = fill(
+        _LOADS,
+        icon=icon,
+        styles=joined(fill('<link rel="stylesheet" href="{at}">', at=files.address(name)) for name in _STYLES),
+        first=files.address(_FIRST),
+        modules=joined(
+            fill('<link rel="modulepreload" href="{at}">', at=files.address(name))
+            for name in files.names(".js")
+            if name != _FIRST
+        ),
+        main=files.address("main.js"),
+    )
+    return Loads(html, icon)
+
+
+def page(health: Health, body: Html, source: str | None, loaded: Loads) -> Html:
     """Return the whole page; ``source`` is where the data in ``body`` comes from."""
+    told = _told(health, source)
     return fill(
         _PAGE,
         title=f"SentimentAgent: {health.status}",
-        banner=_banner(source),
+        loads=loaded.html,
+        icon=loaded.icon,
+        level=told.level,
+        sentence=told.sentence,
         health=_health(health),
         body=body,
         version=health.version + (f", commit {health.commit[:10]}" if health.commit else ""),
@@ -126,16 +165,17 @@ def page(health: Health, body: Html, source: str | None) -> Html:
     )
 
 
+def _told(health: Health, source: str | None) -> Trust:
+    """Return how far the page can be trusted: of a store that is away the sample data is still sample data."""
+    shown = (source or "").split(", ")
+    if health.source is None and "sample" in shown:
+        return Trust(level="none", sentence=f"{health.trust.sentence} {trust('healthy', (), shown, None).sentence}")
+    return health.trust
+
+
 def stale(age_s: float) -> Html:
     """Return the notice over what is no longer fresh."""
     return fill(_STALE, ago=_ago(age_s))
-
-
-def _banner(source: str | None) -> Html:
-    sources = (source or "").split(", ")
-    if "sample" not in sources:
-        return Html()
-    return _BANNER if len(sources) == 1 else _MIXED
 
 
 def _health(health: Health) -> Html:
@@ -144,7 +184,7 @@ def _health(health: Health) -> Html:
     last = application.last_collection_at
     failed = application.collections_failed_last_hour
     reasons = [fill("<li>{reason}</li>", reason=_capitalised(reason)) for reason in health.reasons]
-    # The banner says in full what the note on sample data says in short.
+    # The line at the top says in full what the note on sample data says in short.
     notes = [fill("<li>{note}</li>", note=_capitalised(note)) for note in health.notes if "sample data" not in note]
     lists = [fill('<ul class="{kind}">{of}</ul>', kind=kind, of=joined(of)) for kind, of in _lists(reasons, notes)]
     return fill(

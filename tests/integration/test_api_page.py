@@ -66,16 +66,19 @@ async def test_the_page_shows_health_the_day_and_the_newest_posts(short_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("sources", "words"), [(("sample",), "Sample data."), (("sample", "reddit"), "Partly sample data.")]
+    ("sources", "words", "level"),
+    [(("sample",), "Sample data.", "none"), (("sample", "reddit"), "Partly sample data.", "care")],
 )
-async def test_sample_data_is_told_above_everything(short_path: Path, sources: tuple[str, ...], words: str) -> None:
-    """A banner, before the first figure."""
+async def test_sample_data_is_told_above_everything(
+    short_path: Path, sources: tuple[str, ...], words: str, level: str
+) -> None:
+    """In the line at the top, before the first figure."""
     async with running_api(short_path) as api:
         await api.store(
             *(scored(item(f"t3_{source}", created_utc=int(time.time()), source=source)) for source in sources)
         )
         shown = await page(api)
-    assert "banner" in [each.get("class") for each in shown.of("p")]
+    assert [each["class"] for each in shown.of("p") if each.get("id") == "trust"] == [f"trust {level}"]
     assert shown.text.index(words) < shown.text.index("Items scored")
 
 
@@ -97,8 +100,10 @@ async def test_hostile_text_makes_no_element_no_attribute_and_no_link(short_path
         await api.store(scored(hostile))
         response = await api.ask("GET", "/")
         shown = Elements(await response.text())
-        assert "script-src" not in response.headers["Content-Security-Policy"]
-        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'; script-src 'self'; style-src 'self';" in policy
+        assert "require-trusted-types-for 'script'" in policy
+        assert "unsafe" not in policy
     assert {tag for tag, _ in shown.found} == {tag for tag, _ in before.found}
     assert not [
         name for _, attributes in shown.found for name in attributes if name.startswith("on") or name == "style"
@@ -147,14 +152,61 @@ async def test_an_empty_store_shows_no_zeros(short_path: Path) -> None:
     assert "There are no posts yet." in shown.text
 
 
-async def test_the_page_brings_its_style_along(short_path: Path) -> None:
-    """Everything that it loads comes from this address, with its type."""
+async def test_the_page_brings_its_files_along(short_path: Path) -> None:
+    """Everything that it loads comes from this address, with its type, and may be kept for ever."""
     async with running_api(short_path) as api:
         await api.store()
         shown = await page(api)
-        for each in shown.of("link"):
-            assert each["href"]
-            response = await api.ask("GET", each["href"])
-            assert response.status == 200
-            assert response.content_type in {"text/css", "image/svg+xml"}
-    assert not shown.of("script")
+        for address in addresses(shown):
+            response = await api.ask("GET", address)
+            assert response.status == 200, address
+            assert (
+                response.content_type
+                == {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}[address.rpartition(".")[2]]
+            )
+            assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_files_are_compressed_for_who_takes_it(short_path: Path) -> None:
+    """The same bytes either way, and a cache in between is told of both."""
+    async with running_api(short_path) as api:
+        await api.store()
+        script = next(each for each in addresses(await page(api)) if each.endswith("/chart.js"))
+        plain = await api.ask("GET", script, Accept_Encoding="identity")
+        whole = await plain.text()
+        small = await api.ask("GET", script, Accept_Encoding="gzip")
+        assert whole == await small.text()  # the client unpacks
+        assert "Content-Encoding" not in plain.headers
+    assert small.headers["Content-Encoding"] == "gzip"
+    assert int(small.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 2
+    assert "Accept-Encoding" in small.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    "address", ["/static/000000000000/main.js", "/static/{hash}/..%2fpage.py", "/static/{hash}/none.js"]
+)
+async def test_what_is_no_file_of_this_version_is_not_found(short_path: Path, address: str) -> None:
+    """Another version's address, a path out of the folder, a name that is none."""
+    async with running_api(short_path) as api:
+        await api.store()
+        known = addresses(await page(api))[0].split("/")[2]
+        response = await api.ask("GET", address.replace("{hash}", known))
+    assert response.status == 404
+
+
+async def test_nothing_in_the_page_is_inline(short_path: Path) -> None:
+    """No script, style or handler stands in the page: the policy would refuse it."""
+    async with running_api(short_path) as api:
+        await api.store(scored(item("t3_a", created_utc=int(time.time()))))
+        shown = await page(api)
+    assert not shown.of("style")
+    assert all(each.get("src") for each in shown.of("script"))
+    assert not [name for _, each in shown.found for name in each if name == "style" or name.startswith("on")]
+
+
+def addresses(shown: Elements) -> list[str]:
+    """Return the address of everything that the page loads."""
+    found = [each.get("href") for each in shown.of("link")] + [each.get("src") for each in shown.of("script")]
+    found += [each.get("src") for each in shown.of("img")]
+    return [each for each in found if each]
