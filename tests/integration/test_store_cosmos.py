@@ -13,6 +13,7 @@ from fakes.cosmos.server import FakeCosmos
 from fakes.cosmos_store import account, prepare, settings_for
 from fakes.stored import TEN_O_CLOCK, cycle, item, scored, set_aside
 
+from agent.records import Asked
 from agent.store import cosmos_layout
 from agent.store.cosmos_client import CosmosDatabase
 from agent.store.cosmos_reader import CosmosReader
@@ -325,6 +326,7 @@ async def test_questions_cost_the_same_in_a_store_of_any_size(cosmos: FakeCosmos
     settings = settings_for(cosmos)
     now = TEN_O_CLOCK + 1800
     every_s = 600
+    asked_for = Asked(since_utc=now - 5 * DAY, until_utc=now, order="positive")
 
     def grown(first: int, last: int) -> list[Scored]:
         subreddits = ("aws", "Cursor")
@@ -340,6 +342,12 @@ async def test_questions_cost_the_same_in_a_store_of_any_size(cosmos: FakeCosmos
             "recent": lambda: reader.recent(None, 0, 50, "all"),
             "recent of one": lambda: reader.recent("cursor", 0, 50),
             "by subreddit": lambda: reader.totals_by_subreddit(now - DAY, now, 10),
+            "page": lambda: reader.page(asked_for, None, 50),
+            "page of one, discussed": lambda: reader.page(
+                msgspec.structs.replace(asked_for, order="discussed", subreddit="aws", sentiment="positive"), None, 50
+            ),
+            "series by subreddit": lambda: reader.series_by_subreddit(now - DAY, now, HOUR, 10),
+            "latest": reader.latest,
             "contents": reader.contents,
             "due": lambda: reader.due(now, 100),
         }

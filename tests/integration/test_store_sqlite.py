@@ -95,6 +95,16 @@ async def test_a_replaced_database_is_noticed(path: Path, reader: SqliteReader) 
     assert (await reader.contents()).items == 2
 
 
+async def test_another_file_is_another_state(path: Path, reader: SqliteReader) -> None:
+    """What a connection says of itself begins anew with each file, and the token of it never comes again."""
+    states = []
+    for name in ("t3_a", "t3_b", "t3_c"):
+        await _write(path, name)
+        states.append(await reader.state())
+        path.rename(path.with_name(f"{name}.db"))
+    assert len(set(states)) == 3
+
+
 async def test_a_reader_can_not_write(path: Path) -> None:
     """The connection that readers use refuses every change."""
     await _write(path, "t3_a")

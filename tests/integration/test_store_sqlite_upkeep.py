@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 import structlog
@@ -16,8 +16,9 @@ from fakes.limits import files_of_at_most
 from fakes.stored import TEN_O_CLOCK, cycle, item, scored, set_aside
 from msgspec.structs import replace
 
+from agent.records import Asked, Order
 from agent.retention import created_from_utc, retain_every_hour
-from agent.store import sqlite_queries, sqlite_removal, sqlite_schema, sqlite_windows, sqlite_writer
+from agent.store import sqlite_pages, sqlite_queries, sqlite_removal, sqlite_schema, sqlite_windows, sqlite_writer
 from agent.store.sqlite_reader import SqliteReader, connect_to_read
 from agent.store.sqlite_upkeep import backup, verify
 from agent.store.sqlite_writer import SqliteWriter
@@ -33,6 +34,8 @@ HOUR = 3600
 SETTINGS = StoreSettings(db_retry_max_attempts=1, db_retry_base_delay=0.01)
 #: Made by the first version of the store: 40 items, one that was set aside, two cycles.
 VERSION_1 = Path(__file__).parents[1] / "golden" / "sentiment_v1.db"
+#: Made by the second: the same number, of which later looks have changed 29 and found four of them deleted.
+VERSION_2 = Path(__file__).parents[1] / "golden" / "sentiment_v2.db"
 
 
 @pytest.fixture
@@ -57,6 +60,24 @@ async def test_a_database_of_version_1_is_migrated_with_all_that_is_in_it(path: 
         assert [one.checked_utc for one in kept] == [one.scored.item.collected_utc for one in kept]
         assert len(await reader.recent(None, 0, 100, "all")) == 40
         assert len(await reader.due(TEN_O_CLOCK * 2, 100)) == 36
+    assert verify(path).is_sound
+
+
+async def test_a_database_of_version_2_is_migrated_with_all_that_is_in_it(path: Path, tmp_path: Path) -> None:
+    """It is like a new one: lists in every order and how fresh each subreddit is are told of its old items too."""
+    shutil.copy(VERSION_2, path)
+    async with SqliteWriter(path, SETTINGS), SqliteWriter(tmp_path / "new.db", SETTINGS):
+        assert _schema(path) == _schema(tmp_path / "new.db")
+    async with SqliteReader(path, SETTINGS) as reader:
+        everything = Asked(since_utc=0, until_utc=TEN_O_CLOCK * 2, kind="all")
+        for order in get_args(Order):
+            assert len((await reader.page(replace(everything, order=order), None, 100)).items) == 36
+        most = (await reader.page(replace(everything, order="discussed"), None, 3)).items
+        assert [one.item.comment_count for one in most] == [29, 27, 26]
+        last = [
+            (one.subreddit, one.items, (one.newest_created_utc or 0) - TEN_O_CLOCK) for one in await reader.latest()
+        ]
+        assert last == [("aws", 10, 37 * 1800), ("Cursor", 20, 38 * 1800), ("OpenAI", 10, 39 * 1800)]
     assert verify(path).is_sound
 
 
@@ -233,6 +254,25 @@ async def test_questions_cost_the_same_whatever_the_size(
     assert not [step for step in plan if step.startswith("SCAN items") and "INDEX" not in step], plan
 
 
+@pytest.mark.parametrize("order", ["positive", "negative", "discussed"])
+async def test_a_page_of_very_many_sorts_none_of_them(path: Path, order: Order) -> None:
+    """It is read from the index of each week, from its place on: neither a row before it nor one beyond its end."""
+    async with SqliteWriter(path, SETTINGS) as writer:
+        stored = [scored(item(f"t3_{n}", created_utc=TEN_O_CLOCK + n)) for n in range(sqlite_pages.FEW + 10)]
+        await writer.write(stored, [], [])
+    asked = Asked(since_utc=0, until_utc=TEN_O_CLOCK * 2, order=order, subreddit="cursor", sentiment="positive")
+    statements: list[str] = []
+    with closing(connect_to_read(path)) as connection:
+        first = sqlite_pages.page(connection, asked, None, 50)
+        connection.set_trace_callback(statements.append)
+        assert len(sqlite_pages.page(connection, asked, first.next, 50).items) == 50
+        connection.set_trace_callback(None)
+        (selected,) = [statement for statement in statements if "INDEXED BY" in statement]
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {selected}")]
+    assert "created_utc)" in plan[0], "the place is where the search begins"
+    assert plan[1:] == ["USE TEMP B-TREE FOR RIGHT PART OF ORDER BY"], "of equals, by name"
+
+
 async def test_a_backup_is_whole_while_the_writer_goes_on(path: Path, tmp_path: Path) -> None:
     """It holds one state, all roll-ups as its rows say, in one file by itself that a writer takes up."""
     copy = tmp_path / "backup.db"
@@ -304,6 +344,7 @@ async def test_a_backup_of_a_damaged_database_is_refused(path: Path, tmp_path: P
         ("UPDATE hours SET compound_sum = 3", "sum of compounds of all subreddits in the hour 1760522400", 3, 0.75),
         ("UPDATE sources SET items = 5", "items of the source reddit", 5, 1),
         ("INSERT INTO sources VALUES ('sample', 3, 0)", "items of the source sample", 3, 0),
+        ("UPDATE subreddits SET items = 5", "items of r/Cursor", 5, 1),
         ("DELETE FROM counters WHERE name = 'set_aside'", "the counter set_aside", 0, 1),
         ("DELETE FROM cycles", "the counter cycles_failed", 1, 0),
     ],
