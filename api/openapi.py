@@ -57,6 +57,7 @@ _SECURITY: Final[dict[str, list[Json]]] = {
 _HEADERS: Final = {
     SOURCE_HEADER: "The sources of the data, comma-separated; `sample` says that it is not about the world.",
     AGE_HEADER: "Seconds since this answer was true; only there while the database is away.",
+    "ETag": "Stands for what this answer says, its `timestamp` aside: ask again with it in `If-None-Match`.",
     "Retry-After": "Seconds to wait before the next try.",
     "WWW-Authenticate": "How to say who asks.",
     "Link": 'The address of the next page, with rel="next"; absent on the last one.',
@@ -64,6 +65,20 @@ _HEADERS: Final = {
     "Content-Disposition": "The name of the file.",
 }
 _OF_DATA: Final = (SOURCE_HEADER, AGE_HEADER)
+#: Answers that may be asked for by their tag.
+_TAGGED: Final = "store"
+_CONDITION: Final = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of an answer that you have: 304 without a body while it is still true.",
+    "schema": {"type": "string"},
+}
+_NOT_MODIFIED: Final = {
+    "NotModified": {
+        "description": HTTPStatus.NOT_MODIFIED.phrase,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in (SOURCE_HEADER, "ETag")},
+    }
+}
 _OF_PROBLEMS: Final = {
     HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
     HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After",),
@@ -84,7 +99,7 @@ def describe(endpoints: Sequence[Endpoint], version: Version, summary: str) -> J
         "paths": paths,
         "components": {
             "schemas": schemas.components,
-            "responses": _problems(endpoints, schemas),
+            "responses": _problems(endpoints, schemas) | _NOT_MODIFIED,
             "headers": {name: _header(text) for name, text in _HEADERS.items()},
             "securitySchemes": _SCHEMES,
         },
@@ -104,7 +119,7 @@ def _operation(endpoint: Endpoint, schemas: _Schemas) -> Json:
         "tags": [_tag(endpoint.path)],
         "summary": endpoint.summary,
         "security": _SECURITY[endpoint.scope],
-        "parameters": [*_in_path(endpoint.path), *schemas.in_query(endpoint)],
+        "parameters": [*_in_path(endpoint.path), *schemas.in_query(endpoint), *_conditions(endpoint)],
         "responses": {str(status): _response(status, endpoint, schemas) for status in _statuses(endpoint)},
     }
 
@@ -125,8 +140,14 @@ def _in_path(path: str) -> list[Json]:
     ]
 
 
+def _conditions(endpoint: Endpoint) -> list[Json]:
+    return [_CONDITION] if endpoint.made_of == _TAGGED else []
+
+
 def _statuses(endpoint: Endpoint) -> list[int]:
     found = {*endpoint.statuses, *endpoint.problems, *_ANY}
+    if endpoint.made_of == _TAGGED:
+        found.add(HTTPStatus.NOT_MODIFIED)
     if endpoint.parameters is not None:
         found |= set(_WITH_PARAMETERS)
     if endpoint.scope != "open":
@@ -140,6 +161,8 @@ def _response(status: int, endpoint: Endpoint, schemas: _Schemas) -> Json:
         return {"$ref": f"#/components/responses/{_phrase(status)}"}
     kinds = {media: [schemas.of_answer(endpoint)] for media in (endpoint.media_type, *endpoint.other_media_types)}
     headers = [*(_OF_DATA if endpoint.scope == "read" else ()), *endpoint.headers]
+    if endpoint.made_of == _TAGGED:
+        headers.append("ETag")
     if status >= HTTPStatus.BAD_REQUEST:
         kinds.setdefault(JSON, []).append(schemas.of(Problem))
         headers += _OF_PROBLEMS.get(HTTPStatus(status), ())

@@ -304,3 +304,14 @@ async def test_errors_and_streams_pass_and_are_not_kept() -> None:
                 assert await response.read() == b"x" * 4000
                 assert "Content-Encoding" not in response.headers
                 assert at.fake.asked == expected
+
+
+async def test_the_description_says_which_calls_have_a_tag(api: RunningApi) -> None:
+    """Those that answer one, and only those, describe the header, the condition and the 304."""
+    document = await api.get("/openapi.json")
+    for path in PATHS:
+        call = document["paths"][path.partition("?")[0]]["get"]
+        has_tag = "ETag" in (await raw(api, path)).headers
+        assert ("304" in call["responses"]) == has_tag
+        assert ("ETag" in call["responses"]["200"]["headers"]) == has_tag
+        assert ("If-None-Match" in {each["name"] for each in call["parameters"]}) == has_tag
