@@ -1,0 +1,92 @@
+"""Answers that take long to compute: one at a time, for all who ask, bounded in time, and kept while they are true.
+
+An answer stands as long as the store's state does, at most a minute, because the windows move with the clock. Where
+the database can't say its state, it stands for that minute. While data streams in, each state is another one: what
+took long then stands for ten times as long as it took, so that no more than a tenth of a core goes into it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+
+from ipc.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+    from agent.store.protocol import Reading
+
+T = TypeVar("T")
+
+#: Nobody is kept waiting longer; what takes so long is a database in trouble. Chosen, not measured.
+PATIENCE_S: Final = 5.0
+#: How long an answer may stand on the same data.
+KEPT_S: Final = 60.0
+#: What took less is computed anew for each state.
+_CHEAP_S: Final = 0.1
+_REST: Final = 10
+#: Four windows of a page, and themes; each may hold some dozen posts. Chosen.
+_MOST: Final = 6
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    answer: Any
+    state: str | None
+    at_s: float
+    took_s: float
+
+
+class HeavyWork:
+    """Computes and keeps; ``clock_s`` is monotonic."""
+
+    def __init__(
+        self, store: Reading, clock_s: Callable[[], float] = time.monotonic, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._store = store
+        self._clock_s = clock_s
+        self._patience_s = patience_s
+        self._turn = asyncio.Lock()
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+
+    async def once(self, asked: Hashable, compute: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer to what is asked, computed now or a moment ago.
+
+        Raises:
+            Unavailable: it took too long, this work or what was before it.
+
+        """
+        state = await self._store.state()
+        try:
+            async with asyncio.timeout(self._patience_s), self._turn:
+                kept = self._kept.get(asked)
+                if kept is None or not self._stands(kept, state):
+                    kept = await self._computed(state, compute)
+                    self._keep(asked, kept)
+                answer: T = kept.answer
+                return answer
+        except TimeoutError as error:
+            raise Unavailable(
+                f"this takes longer than {self._patience_s:.0f} s at the moment", retry_after_s=self._patience_s
+            ) from error
+
+    def _stands(self, kept: _Kept, state: str | None) -> bool:
+        age_s = self._clock_s() - kept.at_s
+        is_resting = kept.took_s >= _CHEAP_S and age_s < _REST * kept.took_s
+        return is_resting or (kept.state == state and age_s < KEPT_S)
+
+    async def _computed(self, state: str | None, compute: Callable[[], Awaitable[Any]]) -> _Kept:
+        began_s = self._clock_s()
+        answer = await compute()
+        now_s = self._clock_s()
+        return _Kept(answer, state, now_s, now_s - began_s)
+
+    def _keep(self, asked: Hashable, kept: _Kept) -> None:
+        self._kept[asked] = kept
+        self._kept.move_to_end(asked)
+        while len(self._kept) > _MOST:
+            self._kept.popitem(last=False)

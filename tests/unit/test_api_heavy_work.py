@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from api.heavy_work import KEPT_S, HeavyWork
+from ipc.errors import Unavailable
+
+if TYPE_CHECKING:
+    from agent.store.protocol import Reading
+
+
+class World:
+    """A store that says its state, and a clock; the work counts how often it is done."""
+
+    def __init__(self, state: str | None = "a") -> None:
+        self.said = state
+        self.now_s = 1000.0
+        self.takes_s = 0.0
+        self.done = 0
+
+    async def state(self) -> str | None:
+        return self.said
+
+    def clock_s(self) -> float:
+        return self.now_s
+
+    async def work(self) -> int:
+        await asyncio.sleep(0)
+        self.now_s += self.takes_s
+        self.done += 1
+        return self.done
+
+
+def heavy_work(world: World, patience_s: float = 5.0) -> HeavyWork:
+    """Return the work over this world, of whose store only the state is asked."""
+    return HeavyWork(cast("Reading", world), world.clock_s, patience_s)
+
+
+async def test_many_who_ask_share_one_computation() -> None:
+    """Fifty clients with one question cost one answer; another question is another answer."""
+    world = World()
+    work = heavy_work(world)
+    assert await asyncio.gather(*(work.once("themes", world.work) for _ in range(50))) == [1] * 50
+    assert await work.once("shifts", world.work) == 2
+    assert await work.once("themes", world.work) == 1
+
+
+async def test_new_data_make_a_new_answer() -> None:
+    """An answer stands as long as the store's state."""
+    world = World()
+    work = heavy_work(world)
+    assert await work.once("themes", world.work) == 1
+    world.said = "b"
+    assert await work.once("themes", world.work) == 2
+
+
+@pytest.mark.parametrize("state", ["a", None])
+async def test_an_answer_on_the_same_data_stands_for_a_minute(state: str | None) -> None:
+    """The window moves with the clock; where the database can't say its state, that minute is all there is."""
+    world = World(state)
+    work = heavy_work(world)
+    assert await work.once("themes", world.work) == 1
+    world.now_s += KEPT_S - 1
+    assert await work.once("themes", world.work) == 1
+    world.now_s += 2
+    assert await work.once("themes", world.work) == 2
+
+
+async def test_what_took_long_rests_while_data_stream_in() -> None:
+    """Half a second of work stands for five, whatever is written meanwhile: a tenth of a core, never all of it."""
+    world = World()
+    work = heavy_work(world)
+    world.takes_s = 0.5
+    assert await work.once("themes", world.work) == 1
+    for second in range(4):
+        world.said = f"b{second}"
+        world.now_s += 1
+        assert await work.once("themes", world.work) == 1
+    world.now_s += 1.5
+    assert await work.once("themes", world.work) == 2
+
+
+async def test_work_that_failed_is_done_again() -> None:
+    """An error is nobody's answer but the one's who asked."""
+    world = World()
+    work = heavy_work(world)
+
+    async def fail() -> int:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await work.once("themes", fail)
+    assert await work.once("themes", world.work) == 1
+
+
+async def test_a_store_that_hangs_is_not_waited_for() -> None:
+    """Whoever waits behind it is told when to come again."""
+    world = World()
+    work = heavy_work(world, patience_s=0.05)
+
+    async def hang() -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    found = await asyncio.gather(*(work.once("themes", hang) for _ in range(3)), return_exceptions=True)
+    assert {type(each) for each in found} == {Unavailable}
+    assert await work.once("themes", world.work) == 1
+
+
+async def test_few_answers_are_kept() -> None:
+    """Who asks for a hundred windows makes the process no larger; the last ones are still there."""
+    world = World()
+    work = heavy_work(world)
+    for number in range(100):
+        await work.once(number, world.work)
+    assert await work.once(99, world.work) == 100
+    assert await work.once(0, world.work) == 101
