@@ -20,13 +20,14 @@ import sqlite3
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from msgspec.structs import replace
 
-from agent.records import Score, Scored
+from agent.records import Asked, Score, Scored
 from agent.store import sqlite_removal, sqlite_rows
 from agent.store.looks import seen
 from agent.store.sqlite_reader import SqliteReader
@@ -48,8 +49,9 @@ DAY_S: Final = 24 * HOUR_S
 RUNS: Final = 31
 
 _SCORES: Final = tuple(
-    Score(sentiment=name, confidence=0.8, positive=p, neutral=n, negative=m, rule="text", model="bench")  # type: ignore[arg-type]
-    for name, p, n, m in (("positive", 0.8, 0.1, 0.1), ("neutral", 0.1, 0.8, 0.1), ("negative", 0.1, 0.1, 0.8))
+    Score(sentiment=name, confidence=high, positive=p, neutral=n, negative=m, rule="text", model="bench")  # type: ignore[arg-type]
+    for high, low in ((0.5 + step / 2048, 0.25 - step / 4096) for step in range(1024))
+    for name, p, n, m in (("positive", high, low, low), ("neutral", low, high, low), ("negative", low, low, high))
 )
 
 
@@ -73,10 +75,10 @@ def scored(number: int, items: int) -> Scored:
             created_utc=created_utc,
             collected_utc=created_utc + 900,
             upvotes=12,
-            comment_count=3,
+            comment_count=None if number % 2 else number * 31 % 97,
             source="reddit",
         ),
-        score=_SCORES[number % 3],
+        score=_SCORES[number * 1_013 % len(_SCORES)],
     )
 
 
@@ -182,15 +184,38 @@ async def asked(reader: SqliteReader, items: int) -> dict[str, float]:
         "stats, 7 d, one subreddit": await median_ms(lambda: reader.totals("subreddit_3", week, NOW_UTC)),
         "trends, 7 d by the hour": await median_ms(lambda: reader.series(None, week, NOW_UTC, HOUR_S)),
         "by subreddit, 7 d": await median_ms(lambda: reader.totals_by_subreddit(week, NOW_UTC, 10)),
+        "series of 12 subreddits, 7 d": await median_ms(
+            lambda: reader.series_by_subreddit(week, NOW_UTC, 3 * HOUR_S, 12)
+        ),
+        "latest of each subreddit": await median_ms(reader.latest),
+        "state": await median_ms(reader.state),
         "contents (health)": await median_ms(reader.contents),
         "due, 100": await median_ms(lambda: reader.due(NOW_UTC, 100)),
     }
+    found |= {f"{name}, 24 h": await median_ms(ask) for name, ask in pages(reader, day)}
     if items > 90 * 24 * ITEMS_AN_HOUR:
+        found |= {f"{name}, 90 d": await median_ms(ask) for name, ask in pages(reader, whole)}
         found |= {
+            "series of 12 subreddits, 90 d": await median_ms(
+                lambda: reader.series_by_subreddit(whole, NOW_UTC, DAY_S, 12)
+            ),
             "stats, 90 d": await median_ms(lambda: reader.totals(None, whole, NOW_UTC)),
             "trends, 90 d by the day": await median_ms(lambda: reader.series(None, whole, NOW_UTC, DAY_S)),
         }
     return found
+
+
+def pages(reader: SqliteReader, since_utc: int) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
+    """Yield the questions for the first 50 of posts and comments in each order, and of what is harder to find."""
+    asked = Asked(since_utc=since_utc, until_utc=NOW_UTC, kind="all")
+    narrow = replace(asked, order="positive", subreddit="subreddit_4")
+    for order in ("newest", "oldest", "positive", "negative", "discussed"):
+        yield f"page, {order}", partial(reader.page, replace(asked, order=order), None, 50)
+    yield "page, positive of one subreddit", partial(reader.page, narrow, None, 50)
+    yield (
+        "page, negative of the positive",
+        partial(reader.page, replace(asked, order="negative", sentiment="positive"), None, 50),
+    )
 
 
 async def changed(writer: SqliteWriter, items: int) -> dict[str, float]:

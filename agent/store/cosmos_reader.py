@@ -25,7 +25,8 @@ from agent.store import (
     places,
 )
 from agent.store.cosmos_client import CosmosDatabase
-from agent.store.cosmos_days import HOUR_S, Cell, Window
+from agent.store.cosmos_days import HOUR_S
+from agent.store.cosmos_windows import Windows
 from agent.store.query_log import QueryLog
 from ipc.errors import SettingsError, StoreUnavailable
 from ipc.messages import Cycle, Item
@@ -49,6 +50,7 @@ class CosmosReader:
 
     def __init__(self, settings: StoreSettings) -> None:
         self._database = CosmosDatabase(settings)
+        self._windows = Windows(self._database)
         self._name = settings.cosmos_database
         self._log = QueryLog(settings.slow_query_ms)
         self._is_checked = False
@@ -70,7 +72,7 @@ class CosmosReader:
         return await self._ask("totals", self._totals(subreddit, since_utc, until_utc))
 
     async def _totals(self, subreddit: str | None, since_utc: int, until_utc: int) -> Totals:
-        return cosmos_days.totals(await self._cells(subreddit, since_utc, until_utc))
+        return cosmos_days.totals(await self._windows.cells(subreddit, since_utc, until_utc))
 
     async def series(self, subreddit: str | None, since_utc: int, until_utc: int, bucket_s: int) -> list[Point]:
         """Return the buckets of the window that hold items, oldest first."""
@@ -78,14 +80,14 @@ class CosmosReader:
         return await self._ask("series", self._series(subreddit, since_utc, until_utc, bucket_s))
 
     async def _series(self, subreddit: str | None, since_utc: int, until_utc: int, bucket_s: int) -> list[Point]:
-        return cosmos_days.series(await self._cells(subreddit, since_utc, until_utc), bucket_s)
+        return cosmos_days.series(await self._windows.cells(subreddit, since_utc, until_utc), bucket_s)
 
     async def totals_by_subreddit(self, since_utc: int, until_utc: int, limit: int) -> list[SubredditTotals]:
         """Return the subreddits with the most items in the window, most first."""
         return await self._ask("totals_by_subreddit", self._by_subreddit(since_utc, until_utc, limit))
 
     async def _by_subreddit(self, since_utc: int, until_utc: int, limit: int) -> list[SubredditTotals]:
-        cells, names = await asyncio.gather(self._cells(None, since_utc, until_utc), self._names())
+        cells, names = await asyncio.gather(self._windows.cells(None, since_utc, until_utc), self._names())
         return cosmos_days.by_subreddit(cells, names, limit)
 
     async def series_by_subreddit(
@@ -96,7 +98,7 @@ class CosmosReader:
         return await self._ask("series_by_subreddit", self._each_series(since_utc, until_utc, bucket_s, limit))
 
     async def _each_series(self, since_utc: int, until_utc: int, bucket_s: int, limit: int) -> dict[str, list[Point]]:
-        cells, names = await asyncio.gather(self._cells(None, since_utc, until_utc), self._names())
+        cells, names = await asyncio.gather(self._windows.cells(None, since_utc, until_utc), self._names())
         return cosmos_days.series_by_subreddit(cells, names, bucket_s, limit)
 
     async def recent(self, subreddit: str | None, since_utc: int, limit: int, kind: Kind = "post") -> list[Scored]:
@@ -216,27 +218,6 @@ class CosmosReader:
         cells = (cell for day in days for cell in cosmos_days.cells(day))
         behind = (cell for cell in cells if cell.sub != sub or cell.at_utc > hour_utc)
         return [cosmos_days.hour(cell, names) for cell, _ in zip(behind, range(limit), strict=False)]
-
-    async def _cells(self, subreddit: str | None, since_utc: int, until_utc: int) -> list[Cell]:
-        """Return what the window counts: the hours of its days, and the items of the pieces at its ends."""
-        window = Window.cut(since_utc, until_utc)
-        days, *pieces = await asyncio.gather(
-            self._days(subreddit, window), *(self._piece(subreddit, *piece) for piece in window.pieces)
-        )
-        counted = [cell for day in days for cell in window.of_day(day)]
-        return counted + [cosmos_days.of_row(row) for rows in pieces for row in rows]
-
-    async def _days(self, subreddit: str | None, window: Window) -> list[Document]:
-        if window.days is None:
-            return []
-        if subreddit is None:
-            return await self._items(cosmos_queries.DAYS_OF_ALL, first=window.days[0], last=window.days[1])
-        first, last = (cosmos_documents.partition(subreddit, day_utc) for day_utc in window.days)
-        return await self._items(cosmos_queries.DAYS_OF_ONE, first=first, last=last)
-
-    async def _piece(self, subreddit: str | None, since_utc: int, until_utc: int) -> list[Document]:
-        pk = None if subreddit is None else cosmos_documents.partition(subreddit, since_utc)
-        return await self._items(cosmos_queries.PIECE, pk, since=since_utc, until=until_utc)
 
     async def _names(self) -> dict[str, str]:
         """Return the first spelling of each subreddit."""

@@ -109,7 +109,7 @@ class SqliteReader:
 
     async def latest(self) -> list[Latest]:
         """Return how fresh each subreddit is, sorted without regard to case."""
-        return await self._connection.call("latest", sqlite_queries.latest)
+        return await self._connection.poll("latest", sqlite_queries.latest)
 
     async def state(self) -> str:
         """Return a token that changes with every commit of another connection, and with every opening."""
