@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: So many of each are told.
 MAX_POSTS: Final = 5
 MAX_WORDS: Final = 10
+#: How much a pair counts against its words. Chosen.
+_PAIRS_WORTH: Final = 1.1
 #: A word of fewer texts is one person's. Chosen, not measured.
 MIN_TEXTS: Final = 3
 
@@ -69,13 +71,17 @@ def words(before: Iterable[str], after: Iterable[str]) -> list[Word]:
     weights = log_odds(later, earlier, least=MIN_TEXTS)
     found: list[Word] = []
     told: set[str] = set()
-    for term in sorted(weights, key=lambda term: (-abs(weights[term]), -len(term), term)):
-        if abs(weights[term]) < NOTABLE or len(found) == MAX_WORDS:
-            break
+    notable = [term for term in weights if abs(weights[term]) >= NOTABLE]
+    for term in sorted(notable, key=lambda term: (-_rank(term, weights[term]), term)):
         if told.isdisjoint(term.split()):
             told.update(term.split())
             found.append(Word(word=term, before=earlier[term], after=later[term], weight=weights[term]))
-    return found
+    return sorted(found[:MAX_WORDS], key=lambda word: -abs(word.weight))
+
+
+def _rank(term: str, weight: float) -> float:
+    """Return the weight's size; a pair that is nearly as sure as its words says more than they do."""
+    return abs(weight) * (_PAIRS_WORTH if " " in term else 1.0)
 
 
 def _counted(texts: Iterable[str]) -> Counter[str]:

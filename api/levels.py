@@ -26,19 +26,26 @@ class Levels:
         self._positive = [0, *accumulate(each.positive for each in span)]
         self._negative = [0, *accumulate(each.negative for each in span)]
         self._total = [0, *accumulate(each.total for each in span)]
+        self._filled = [0, *accumulate(each.total > 0 for each in span)]
         self._squares = [0, *accumulate(each.total**2 for each in span)]
         self._variance = spread(Counts(self._positive[-1], self._negative[-1], self._total[-1]))
         self._pairs = dict(self._compared())
         self._excess = sum(excess for excess, _ in self._pairs.values())
         self._weight = sum(weight for _, weight in self._pairs.values())
 
-    def places(self, min_items: int) -> list[int]:
-        """Return the places with enough items on both sides whose new level begins where items are.
+    def places(self, min_items: int, min_buckets: int) -> list[int]:
+        """Return the places with enough items, and buckets that hold any, on both sides.
 
-        A place before an empty bucket would say the same as the one behind it.
+        The new level begins where items are: a place before an empty bucket would say the same as the one behind it.
         """
-        most = self._total[-1] - min_items
-        return [at for at, each in enumerate(self._span) if each.total and min_items <= self._total[at] <= most]
+        most_items, most_buckets = self._total[-1] - min_items, self._filled[-1] - min_buckets
+        return [
+            at
+            for at, each in enumerate(self._span)
+            if each.total
+            and min_items <= self._total[at] <= most_items
+            and min_buckets <= self._filled[at] <= most_buckets
+        ]
 
     def sides(self, place: int) -> tuple[Counts, Counts]:
         """Return what lies before and after."""

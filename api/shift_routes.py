@@ -17,7 +17,6 @@ from api import drivers, shifts
 from api.answers import DECIMALS, Answer, Post, moment, named, post, reply, rounded
 from api.endpoint import Endpoint
 from api.intervals import Counts, counts, interval
-from api.levels import Levels
 from api.lines import LinesParameters, Span, Window, read_lines, span_of, unread
 from api.parameters import read
 from api.shifts import Shift
@@ -150,7 +149,7 @@ class ShiftRoutes:
         )
         series: dict[str | None, list[Counts]] = {None: [counts(each) for each in lines.all]}
         series |= {name: [counts(each) for each in line] for name, line in lines.subreddits.items()}
-        rich = {name: line for name, line in series.items() if Levels(line).places(shifts.MIN_ITEMS)}
+        rich = {name: line for name, line in series.items() if shifts.is_enough(line)}
         found = await asyncio.to_thread(_found, span, rich)
         least_likely = sorted(found, key=lambda each: each.shift.p_value)[:MAX_SHIFTS]
         least_likely.sort(key=lambda each: (-each.at_utc, each.subreddit or ""))

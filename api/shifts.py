@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ALPHA: Final = 0.05
 #: Fewer items on a side tell nothing that the normal distribution is good for. Chosen, not measured.
 MIN_ITEMS: Final = 30
+#: A level is at least as many buckets long: a shift in the middle of a bucket would look like two, and one bucket that
+#: differs is an event, not a level.
+MIN_BUCKETS: Final = 2
 #: With enough items everything differs; a net that moved by less than this is no news. Chosen, not measured.
 MIN_DIFFERENCE: Final = 0.05
 
@@ -45,15 +48,30 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
         return (self.after.net or 0.0) - (self.before.net or 0.0)
 
 
+def is_enough(buckets: Sequence[Counts]) -> bool:
+    """Tell whether a shift could be found in the series at all."""
+    return bool(Levels(buckets).places(MIN_ITEMS, MIN_BUCKETS))
+
+
 def find(buckets: Sequence[Counts], series: int = 1) -> list[Shift]:
     """Return the shifts of one series, the first first; ``series`` is how many are looked at together."""
     until = len(buckets)
-    places = sorted(_split(buckets, 0, until, series))
+    found = sorted(_split(buckets, 0, until, series))
     # What was found on the way is looked for once more between its neighbours (Bai, 1997): a first cut is made while
     # the other changes still blur both sides.
-    again = {best.place for since, _, end in _triples(places, until) if (best := _best(buckets, since, end, series))}
-    judged = (_best(buckets, since, end, series, place) for since, place, end in _triples(sorted(again), until))
-    return [each for each in judged if each and each.p_value < ALPHA and abs(each.difference) >= MIN_DIFFERENCE]
+    again = (_best(buckets, since, end, series) for since, _, end in _triples(found, until))
+    places = sorted({best.place for best in again if best})
+    while True:
+        judged = [(place, _at(buckets, since, place, end, series)) for since, place, end in _triples(places, until)]
+        doubtful = [(shift.p_value if shift else math.inf, place) for place, shift in judged if not _is_real(shift)]
+        if not doubtful:
+            return [shift for _, shift in judged if shift]
+        # The worst one alone: without it, its neighbours are compared with more.
+        places.remove(max(doubtful)[1])
+
+
+def _is_real(shift: Shift | None) -> bool:
+    return shift is not None and shift.p_value < ALPHA and abs(shift.difference) >= MIN_DIFFERENCE
 
 
 def _split(buckets: Sequence[Counts], since: int, until: int, series: int) -> Iterable[int]:
@@ -71,23 +89,26 @@ def _triples(places: Sequence[int], until: int) -> Iterable[tuple[int, int, int]
     return zip(around, around[1:], around[2:], strict=False)
 
 
-def _best(buckets: Sequence[Counts], since: int, until: int, series: int, place: int | None = None) -> Shift | None:
-    """Return the strongest shift of the span, or the one at ``place``.
-
-    None where there are too few items on a side.
-    """
+def _best(buckets: Sequence[Counts], since: int, until: int, series: int) -> Shift | None:
+    """Return the strongest shift of the span; None where it is too short, or has too few items, on every side."""
     levels = Levels(buckets[since:until])
-    places = levels.places(MIN_ITEMS)
+    places = levels.places(MIN_ITEMS, MIN_BUCKETS)
     if not places:
         return None
-    best = max(places, key=lambda at: abs(levels.strength(at))) if place is None else place - since
-    before, after = levels.sides(best)
-    if min(before.total, after.total) < MIN_ITEMS:
+    return _at(buckets, since, since + max(places, key=lambda at: abs(levels.strength(at))), until, series)
+
+
+def _at(buckets: Sequence[Counts], since: int, place: int, until: int, series: int) -> Shift | None:
+    """Return the shift at this place of the span; None where a side is too short or has too few items."""
+    levels = Levels(buckets[since:until])
+    places = levels.places(MIN_ITEMS, MIN_BUCKETS)
+    if place - since not in places:
         return None
+    before, after = levels.sides(place - since)
     whole = before.total + after.total
-    shares = [levels.sides(at)[0].total / whole for at in (places[0], places[-1])]
-    p_value = anywhere(abs(levels.strength(best)), len(places), *shares) * series
-    return Shift(place=since + best, since=since, until=until, before=before, after=after, p_value=min(1.0, p_value))
+    first, last = (levels.sides(at)[0].total / whole for at in (places[0], places[-1]))
+    p_value = anywhere(abs(levels.strength(place - since)), len(places), first, last) * series
+    return Shift(place=place, since=since, until=until, before=before, after=after, p_value=min(1.0, p_value))
 
 
 def anywhere(strength: float, places: int, first: float, last: float) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from agent.records import Sentiment
-from api.log_odds import log_odds
+from api.log_odds import NOTABLE, log_odds
 from api.terms import terms
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 #: Posts of fewer people are no theme. Chosen, not measured.
 MIN_POSTS: Final = 3
-#: How surely a term must have risen, in standard errors. Chosen on real posts: with two, every third theme was a word
-#: that three posts happened to share.
-MIN_RISE: Final = 2.5
 #: With fewer posts before there is nothing to compare with: what is common counts then. Chosen, not measured.
 MIN_BEFORE: Final = 30
 #: A term belongs to a theme when at least this share of its posts does. Chosen on real posts.
@@ -86,7 +83,7 @@ def _weights(now: Mapping[str, int], before: Sequence[str]) -> dict[str, float]:
         return {term: float(count) for term, count in now.items() if count >= MIN_POSTS}
     earlier = Counter(term for text in before for term in terms(text))
     odds = log_odds(now, earlier, least=MIN_POSTS)
-    return {term: odds[term] for term, count in now.items() if count >= MIN_POSTS and odds[term] >= MIN_RISE}
+    return {term: odds[term] for term, count in now.items() if count >= MIN_POSTS and odds[term] >= NOTABLE}
 
 
 def _groups(

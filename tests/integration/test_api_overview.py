@@ -191,8 +191,8 @@ async def test_a_shift_is_told_with_the_posts_and_words_that_drove_it(api: Runni
     words = {word["word"]: word for word in shift["words"]}
     assert words["rate limits"]["before"] == 0
     assert words["rate limits"]["after"] > 50
-    assert words["rate limits"]["weight"] > 1.96
-    assert words["slow indexing"]["weight"] < -1.96
+    assert words["rate limits"]["weight"] > 2.5
+    assert words["slow indexing"]["weight"] < -2.5
     assert shift["texts_read"]["after"] == words["rate limits"]["after"]
     assert len(shift["posts"]) == 5
     assert {(post["sentiment"], post["subreddit"]) for post in shift["posts"]} == {("negative", "Cursor")}

@@ -42,12 +42,12 @@ def test_so_many_posts_are_told() -> None:
 
 def test_words_that_came_and_words_that_went() -> None:
     """A pair stands for its words; what both sides say is not among them."""
-    before = ["the composer is lovely today"] * 30 + ["slow indexing"] * 10
-    after = ["the composer is broken"] * 10 + ["rate limits again"] * 12 + ["composer"] * 20
+    before = ["the composer is lovely today"] * 30 + ["slow indexing"] * 15
+    after = ["the composer is broken"] * 10 + ["rate limits again"] * 15 + ["composer"] * 20
     found = {word.word: word for word in words(before, after)}
-    assert found["rate limits"].weight > 1.96
-    assert (found["rate limits"].before, found["rate limits"].after) == (0, 12)
-    assert found["slow indexing"].weight < -1.96
+    assert found["rate limits"].weight > 2.5
+    assert (found["rate limits"].before, found["rate limits"].after) == (0, 15)
+    assert found["slow indexing"].weight < -2.5
     assert not found.keys() & {"rate", "limits", "slow", "indexing"}
     assert not any("today" in word or "again" in word for word in found)
     weights = [abs(word.weight) for word in words(before, after)]
@@ -63,9 +63,9 @@ def test_a_text_that_repeats_a_word_counts_once() -> None:
 
 def test_so_many_words_are_told() -> None:
     """However many came."""
-    assert len(words([], [])) == 0
-    came = [" and ".join(f"word{letter}" for letter in "abcdefghijklmnop")] * 50
-    assert len(words(["ordinary text"] * 50, came)) == MAX_WORDS
+    assert words([], []) == []
+    went, came = (" and ".join(f"{word}{letter}" for letter in "abcdefghijklmnop") for word in ("old", "young"))
+    assert len(words([went] * 50, [came] * 50)) == MAX_WORDS
 
 
 @pytest.mark.parametrize(

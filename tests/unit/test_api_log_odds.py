@@ -25,12 +25,12 @@ def test_turning_the_sides_turns_the_signs() -> None:
     assert all(there[term] == pytest.approx(-back[term]) for term in there)
 
 
-def test_a_term_of_two_texts_is_no_finding_and_one_of_eight_is() -> None:
+def test_a_term_of_two_texts_is_no_finding_and_one_of_twelve_is() -> None:
     """Rare terms are pulled towards no difference, whatever the other side lacks."""
     rest = {f"word{index}": 20 for index in range(100)}
     for count in (1, 2, 3):
         assert 0 < log_odds(rest | {"refund": count}, rest)["refund"] < NOTABLE
-    for count in (8, 20):
+    for count in (12, 30):
         assert log_odds(rest | {"refund": count}, rest)["refund"] > NOTABLE
 
 

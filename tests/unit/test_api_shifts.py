@@ -65,7 +65,7 @@ LOUD = (0.25, 0.35), (0.35, 0.25)
 
 @pytest.mark.parametrize(
     ("buckets", "items", "levels", "near", "at_least"),
-    [(4, 100, QUIET, 0, 0.9), (10, 40, QUIET, 1, 0.85), (10, 200, LOUD, 1, 0.95), (24, 200, LOUD[::-1], 0, 0.85)],
+    [(4, 100, QUIET, 0, 0.95), (10, 40, QUIET, 1, 0.85), (10, 200, LOUD, 1, 0.95), (24, 200, LOUD[::-1], 0, 0.85)],
 )
 def test_a_shift_of_a_fifth_is_found_at_its_bucket(
     buckets: int, items: int, levels: tuple[Shares, Shares], near: int, at_least: float
@@ -96,6 +96,17 @@ def test_a_shift_behind_a_gap_is_where_items_are_again() -> None:
     series = [Counts(30, 10, 100)] * 5 + [Counts()] * 7 + [Counts(10, 30, 100)] * 5
     (shift,) = find(series)
     assert shift.place == 12
+
+
+def test_a_shift_in_the_middle_of_a_bucket_is_one() -> None:
+    """The bucket that is half old and half new belongs to one of both levels, and is none of its own."""
+    (shift,) = find([Counts(600, 200, 1000)] * 8 + [Counts(400, 400, 1000)] + [Counts(200, 600, 1000)] * 8)
+    assert shift.place in {8, 9}
+
+
+def test_one_bucket_that_differs_is_no_level() -> None:
+    """An evening of anger is an event: nothing changed for longer."""
+    assert find([Counts(40, 30, 100)] * 10 + [Counts(10, 80, 100)] + [Counts(40, 30, 100)] * 10) == []
 
 
 def test_a_difference_too_small_to_matter_is_none() -> None:
