@@ -1,6 +1,6 @@
 """The application: every route, and what each request passes on its way to one.
 
-measure -> headers and CORS -> intake -> errors -> guard -> known answers -> handler
+measure -> headers and CORS -> intake -> errors -> guard -> known answers -> bound -> handler
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from api.admin import AdminRoutes
 from api.drain import count
 from api.endpoint import routes
 from api.errors import tell_errors
-from api.guard import guard
+from api.guard import bound, guard
 from api.health import HealthRoutes
 from api.known_answers import KnownAnswers
 from api.lists import ListRoutes
@@ -64,6 +64,7 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
             tell_errors,
             guard(settings.api, endpoints),
             KnownAnswers(store, endpoints).middleware(),
+            bound(settings.api, endpoints),
         ),
     )
     application.add_routes(routes(endpoints))

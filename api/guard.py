@@ -1,4 +1,4 @@
-"""What every request passes before its handler: who it is, how often, whether it may, and for how long.
+"""What every request passes before its handler: who it is, how often, whether it may; and how long a handler may take.
 
 The one place where an endpoint's scope and its bounds are held. Preflights do not come this far: they carry no token.
 """
@@ -47,7 +47,18 @@ def guard(settings: ApiSettings, endpoints: Iterable[Endpoint]) -> Middleware:
         access.admit(request, caller, scope)
         if scope == "admin":
             _log.info("Admitted to act", path=request.path, by=caller.name)
-        if endpoint is not None and endpoint.is_stream:
+        return await handler(request)
+
+    return middleware
+
+
+def bound(settings: ApiSettings, endpoints: Iterable[Endpoint]) -> Middleware:
+    """Return the middleware that bounds how long a handler may take; the innermost: known answers take no time."""
+    unbound = {endpoint.handler for endpoint in endpoints if endpoint.is_stream}
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.match_info.handler in unbound:
             return await handler(request)
         return await _within(settings.api_request_timeout_s, request, handler)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
+from functools import lru_cache
 from typing import Final
 
 #: Clients that are remembered. One that is forgotten begins with a full bucket. Some 2 MB. Chosen, not measured.
@@ -43,6 +44,7 @@ class Buckets:
         return len(self._full_at_s)
 
 
+@lru_cache(maxsize=1024)
 def network(address: str) -> str:
     """Return what one client has of addresses: itself with IPv4, the whole /64 with IPv6."""
     try:

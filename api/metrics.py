@@ -6,6 +6,7 @@ Requests are counted by a middleware; everything else is read when it is asked f
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -57,6 +58,8 @@ class MetricsRoutes:
             ("method", "route", "status"),
             registry=self._registry,
         )
+        #: As many as there are lines: looking one up in the library takes longer than counting.
+        self._series = cache(self._new_series)
         self._seconds = Histogram(
             "sentimentagent_http_request_seconds",
             "Time to the answer.",
@@ -93,11 +96,14 @@ class MetricsRoutes:
 
         return middleware
 
+    def _new_series(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        return self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+
     def _note(self, request: web.Request, status: int, duration_s: float) -> None:
         route = _route(request)
-        method = request.method if request.method in _METHODS else "other"
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(duration_s)
+        count, seconds = self._series(request.method if request.method in _METHODS else "other", route, status)
+        count.inc()
+        seconds.observe(duration_s)
         self._pulse.progress += 1
         if duration_s > SLOW_REQUEST_S:
             _log.warning(

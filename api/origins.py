@@ -61,7 +61,7 @@ def decorate(origins: Collection[str]) -> Middleware:
             response = await handler(request)
         for name, value in _SECURITY.items():
             response.headers.setdefault(name, value)
-        if response.content_type == "text/html":
+        if response.headers.get(hdrs.CONTENT_TYPE, "").startswith("text/html"):
             response.headers.update(_OF_PAGES)
         if allowed:
             response.headers.add("Vary", "Origin")

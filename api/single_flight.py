@@ -58,22 +58,26 @@ class StateLooks:
 
     def __init__(self, store: Reading) -> None:
         self._store = store
-        self._next: asyncio.Future[str | None] | None = None
+        self._waiting: list[asyncio.Future[str | None]] | None = None
 
     async def state(self) -> str | None:
         """Return the state; None where the store can't say it, or not at once."""
-        if self._next is not None:
-            return await asyncio.shield(self._next)
-        told = self._next = asyncio.get_running_loop().create_future()
+        if self._waiting is not None:
+            told: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(told)
+            return await told
+        waiting = self._waiting = []
         state = None
         try:
             await asyncio.sleep(0)  # the requests of this turn join here
-            self._next = None
+            self._waiting = None
             state = await self._look()
         finally:
-            if self._next is told:
-                self._next = None
-            told.set_result(state)
+            if self._waiting is waiting:
+                self._waiting = None
+            for each in waiting:
+                if not each.done():  # its request was cancelled
+                    each.set_result(state)
         return state
 
     async def _look(self) -> str | None:
