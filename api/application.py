@@ -15,16 +15,20 @@ from api.endpoint import routes
 from api.errors import tell_errors
 from api.guard import bound, guard
 from api.health import HealthRoutes
+from api.heavy_work import HeavyWork
 from api.known_answers import KnownAnswers
 from api.lists import ListRoutes
 from api.metrics import MetricsRoutes
 from api.origins import decorate
+from api.overview import OverviewRoutes
 from api.page import PageRoutes
 from api.posts import PostRoutes
 from api.probes import ProbeRoutes
 from api.reference import ReferenceRoutes
 from api.sentiment import SentimentRoutes
+from api.shift_routes import ShiftRoutes
 from api.subreddits import SubredditRoutes
+from api.trending import TrendingRoutes
 from api.verdict import Limits
 
 if TYPE_CHECKING:
@@ -42,11 +46,15 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
     """Return the application."""
     metrics = MetricsRoutes(store, vitals, pulse)
     health = HealthRoutes(store, vitals, limits(settings), version)
+    heavy_work = HeavyWork(store)
     groups = (
         metrics,
         health,
         ProbeRoutes(store, pulse),
         SentimentRoutes(store),
+        OverviewRoutes(store),
+        ShiftRoutes(store, heavy_work),
+        TrendingRoutes(store, heavy_work),
         ListRoutes(store),
         PostRoutes(store, settings.folders.socket("analyzer")),
         SubredditRoutes(store),

@@ -193,7 +193,7 @@ async def test_a_wrong_parameter_is_named(api: RunningApi, path: str, named: str
     ("method", "path", "status", "error"),
     [
         ("GET", "/api/v1/nothing", 404, "not_found"),
-        ("GET", "/api/v1/trending", 404, "not_found"),
+        ("GET", "/api/v1/trending/none", 404, "not_found"),
         ("GET", "/api/v1/posts/a/b", 404, "not_found"),
         ("GET", "/static/..%2fpage.py", 404, "not_found"),
         ("GET", "/static/nothing.css", 404, "not_found"),

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from agent.store.choose import open_reader
-from api import answers, health
+from api import answers, health, lines, overview, shift_routes, trending
 from api.application import build
 from api.version import Version
 from api.vitals import Vitals
@@ -40,6 +40,18 @@ def test_every_route_is_documented(tmp_path: Path) -> None:
         answers.WordEffect,
         answers.Subreddits,
         answers.Triggered,
+        lines.Window,
+        overview.Overview,
+        overview.Line,
+        overview.Previous,
+        overview.NetPoint,
+        shift_routes.Shifts,
+        shift_routes.ToldShift,
+        shift_routes.Side,
+        shift_routes.ShiftWord,
+        shift_routes.TextsRead,
+        trending.Trend,
+        trending.SentimentDistribution,
         health.Health,
         health.OwnProcess,
         health.Application,
