@@ -84,7 +84,7 @@ def _runs(
         return
     statement = _statement(asked, index, "kind = :kind AND week = :week", has_place=place is not None)
     for kind in kinds:
-        for week in _weeks(connection, shared | {"kind": kind}):
+        for week in _weeks(connection, index, shared | {"kind": kind}):
             yield statement, shared | {"kind": kind, "week": week}
 
 
@@ -132,13 +132,16 @@ def _is_few(connection: sqlite3.Connection, asked: Asked) -> bool:
     return sqlite_windows.totals(connection, *window).total <= FEW
 
 
-def _weeks(connection: sqlite3.Connection, window: dict[str, Any]) -> range:
-    """Return the weeks in which the window has items of this kind."""
-    of = "" if window["subreddit"] is None else "subreddit = :subreddit AND"
-    within = f"items WHERE {of} kind = :kind AND is_deleted = 0 AND created_utc >= :since AND created_utc < :until"
-    first, last = connection.execute(
-        f"SELECT (SELECT min(week) FROM (SELECT week FROM {within} ORDER BY created_utc LIMIT 1)),"  # noqa: S608 - literals
-        f" (SELECT max(week) FROM (SELECT week FROM {within} ORDER BY created_utc DESC LIMIT 1))",
-        window,
-    ).fetchone()
-    return range(0) if first is None else range(first, last + 1)
+def _weeks(connection: sqlite3.Connection, index: str, window: dict[str, Any]) -> list[int]:
+    """Return the weeks of the window that have items of this kind, by one look into the index for each."""
+    following = (
+        f"SELECT min(week) FROM items INDEXED BY {index}"  # noqa: S608 - literals
+        " WHERE kind = :kind AND is_deleted = 0 AND week <= :last AND week"
+    )
+    rows = connection.execute(
+        f"WITH RECURSIVE weeks (week) AS (SELECT ({following} >= :first)"  # noqa: S608 - the same
+        f" UNION ALL SELECT ({following} > weeks.week) FROM weeks WHERE weeks.week IS NOT NULL)"
+        " SELECT week FROM weeks WHERE week IS NOT NULL",
+        window | {"first": window["since"] // WEEK_S, "last": (window["until"] - 1) // WEEK_S},
+    )
+    return [week for (week,) in rows]
