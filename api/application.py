@@ -13,6 +13,7 @@ from api.admin import AdminRoutes
 from api.drain import count
 from api.endpoint import routes
 from api.errors import tell_errors
+from api.export import ExportRoutes
 from api.guard import bound, guard
 from api.health import HealthRoutes
 from api.heavy_work import HeavyWork
@@ -56,6 +57,7 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
         ShiftRoutes(store, heavy_work),
         TrendingRoutes(store, heavy_work),
         ListRoutes(store),
+        ExportRoutes(store),
         PostRoutes(store, settings.folders.socket("analyzer")),
         SubredditRoutes(store),
         AdminRoutes(settings.folders.socket("collector")),

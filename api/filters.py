@@ -22,7 +22,7 @@ class Filters(OfWindow, frozen=True, kw_only=True):
     subreddit: Subreddit | None = None
     kind: Kind = "post"
     #: Only those with this verdict.
-    sentiment: Sentiment | None = None
+    sentiment: Literal[Sentiment, "all"] = "all"
     #: ``positive`` and ``negative`` go by score, the strongest first; ``discussed`` by comments, unknown numbers last.
     order: Order = "newest"
 
@@ -39,7 +39,7 @@ class Filters(OfWindow, frozen=True, kw_only=True):
             since_utc=since_utc,
             until_utc=until_utc,
             kind=self.kind,
-            sentiment=self.sentiment,
+            sentiment=None if self.sentiment == "all" else self.sentiment,
             order=self.order,
         )
 

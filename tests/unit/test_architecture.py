@@ -30,6 +30,7 @@ ONLY_IN = {
     "azure": "agent/store/cosmos_client.py",
     "apprise": "watchdog/apprise_sender.py",
     "matplotlib": "agent/sentiment/plot.py",
+    "pyarrow": "api/parquet_writer.py",
     "textblob": "agent/sentiment/judges.py",
     "vaderSentiment": "agent/sentiment/judges.py",
 }
