@@ -13,13 +13,17 @@ from api.admin import AdminRoutes
 from api.drain import count
 from api.endpoint import routes
 from api.errors import tell_errors
+from api.events import EventRoutes
+from api.feed import Feed
 from api.export import ExportRoutes
 from api.guard import bound, guard
 from api.health import HealthRoutes
 from api.heavy_work import HeavyWork
 from api.known_answers import KnownAnswers
 from api.lists import ListRoutes
+from api.memory_history import MemoryHistory
 from api.metrics import MetricsRoutes
+from api.observer import Observer
 from api.origins import decorate
 from api.overview import OverviewRoutes
 from api.page import PageRoutes
@@ -28,7 +32,9 @@ from api.probes import ProbeRoutes
 from api.reference import ReferenceRoutes
 from api.sentiment import SentimentRoutes
 from api.shift_routes import ShiftRoutes
+from api.stream import Clients
 from api.subreddits import SubredditRoutes
+from api.system import SystemRoutes
 from api.trending import TrendingRoutes
 from api.verdict import Limits
 
@@ -42,11 +48,16 @@ if TYPE_CHECKING:
 #: No call here needs a body; this much is read of one. Chosen, not measured.
 MAX_BODY_BYTES: Final = 64 * 1024
 
+#: Who looks for all that listen to events; whoever serves the application runs it.
+OBSERVER: Final = web.AppKey("observer", Observer)
+
 
 def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, version: Version) -> web.Application:
     """Return the application."""
-    metrics = MetricsRoutes(store, vitals, pulse)
     health = HealthRoutes(store, vitals, limits(settings), version)
+    clients = Clients(Feed(), settings.api.api_event_clients)
+    metrics = MetricsRoutes(settings, store, vitals, pulse, health, clients)
+    history = MemoryHistory(settings.folders.socket("watchdog"))
     heavy_work = HeavyWork(store)
     groups = (
         metrics,
@@ -62,6 +73,8 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
         SubredditRoutes(store),
         AdminRoutes(settings.folders.socket("collector")),
         PageRoutes(store, health),
+        EventRoutes(clients, version),
+        SystemRoutes(store, vitals, health, history, clients, settings.collector.subreddits),
     )
     endpoints = [endpoint for group in groups for endpoint in group.endpoints()]
     endpoints += ReferenceRoutes(endpoints, version).endpoints()
@@ -78,6 +91,8 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
         ),
     )
     application.add_routes(routes(endpoints))
+    application[OBSERVER] = Observer(store, vitals, health, clients)
+    application.on_shutdown.append(clients.feed.end)
     return application
 
 

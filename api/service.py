@@ -12,7 +12,7 @@ from aiohttp import web
 
 from agent.store.choose import open_reader
 from api import version
-from api.application import build
+from api.application import OBSERVER, build
 from api.connections import listen
 from api.data_watch import DataWatch
 from api.vitals import Vitals
@@ -22,6 +22,7 @@ from ipc.errors import SettingsError
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from api.observer import Observer
     from ipc.life import Pulse
     from ipc.settings import Settings
 
@@ -53,6 +54,7 @@ class ApiService:
         self._store = open_reader(settings)
         self._vitals = Vitals(settings.folders.socket("watchdog"), settings.life.beat_interval_s)
         self._open = AsyncExitStack()
+        self._observer: Observer
         #: Where it is served: host and port as the system gave them.
         self.addresses: list[tuple[str, int]] = []
 
@@ -73,6 +75,7 @@ class ApiService:
             opening.push_async_callback(runner.cleanup)
             listener = await self._listen(cast("web.Server", runner.server))  # setup has made it
             opening.callback(listener.close)
+            self._observer = application[OBSERVER]
             self._open = opening.pop_all()
         return self
 
@@ -97,6 +100,7 @@ class ApiService:
             watching = [
                 tasks.create_task(self._vitals.watch(), name="vitals"),
                 tasks.create_task(DataWatch(self._settings, self._store, self._pulse).run(), name="data"),
+                tasks.create_task(self._observer.run(), name="observer"),
             ]
             await stop.wait()
             for task in watching:
