@@ -62,7 +62,14 @@ class PageRoutes:
     def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
         return [
-            Endpoint(path="/", handler=self._page, summary="The page.", media_type="text/html", problems=(503,)),
+            Endpoint(
+                path="/",
+                handler=self._page,
+                summary="The page.",
+                media_type="text/html",
+                made_of="system",
+                problems=(503,),
+            ),
             *self._files.endpoints(),
         ]
 
