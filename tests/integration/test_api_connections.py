@@ -17,7 +17,7 @@ from fakes.stored import item, scored
 from api.connections import RESERVE
 from api.endpoint import Endpoint, routes
 from api.errors import tell_errors
-from api.guard import guard
+from api.guard import bound, guard
 from ipc.settings import ApiSettings
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ async def slow() -> AsyncIterator[str]:
         Endpoint(path="/never", handler=never, summary="-"),
         Endpoint(path="/stream", handler=stream, summary="-", is_stream=True),
     ]
-    limited = guard(ApiSettings(api_request_timeout_s=0.2), endpoints)
-    application = web.Application(middlewares=(tell_errors, limited))
+    settings = ApiSettings(api_request_timeout_s=0.2)
+    application = web.Application(middlewares=(tell_errors, guard(settings, endpoints), bound(settings, endpoints)))
     application.add_routes(routes(endpoints))
     application.router.add_get("/unscoped", unscoped)
     runner = web.AppRunner(application)
