@@ -1,8 +1,9 @@
 """Answers that take long to compute: one at a time, for all who ask, bounded in time, and kept while they are true.
 
 An answer stands as long as the store's state does, at most a minute, because the windows move with the clock. Where
-the database can't say its state, it stands for that minute. While data streams in, each state is another one: what
-took long then stands for ten times as long as it took, so that no more than a tenth of a core goes into it.
+the database can't say its state, it stands for five: reading some thousand items costs request units. While data stream
+in, each state is another one: what took long then stands for ten times as long as it took, so that no more than a tenth
+of a core goes into it.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ T = TypeVar("T")
 
 #: Nobody is kept waiting longer; what takes so long is a database in trouble. Chosen, not measured.
 PATIENCE_S: Final = 5.0
-#: How long an answer may stand on the same data.
+#: How long an answer may stand on the same data, and on data of which nobody knows whether they are the same. Chosen.
 KEPT_S: Final = 60.0
+KEPT_UNKNOWN_S: Final = 300.0
 #: What took less is computed anew for each state.
 _CHEAP_S: Final = 0.1
 _REST: Final = 10
@@ -77,7 +79,7 @@ class HeavyWork:
     def _stands(self, kept: _Kept, state: str | None) -> bool:
         age_s = self._clock_s() - kept.at_s
         is_resting = kept.took_s >= _CHEAP_S and age_s < _REST * kept.took_s
-        return is_resting or (kept.state == state and age_s < KEPT_S)
+        return is_resting or (kept.state == state and age_s < (KEPT_UNKNOWN_S if state is None else KEPT_S))
 
     async def _computed(self, state: str | None, compute: Callable[[], Awaitable[Any]]) -> _Kept:
         began_s = self._clock_s()
