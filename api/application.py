@@ -14,8 +14,8 @@ from api.drain import count
 from api.endpoint import routes
 from api.errors import tell_errors
 from api.events import EventRoutes
-from api.feed import Feed
 from api.export import ExportRoutes
+from api.feed import Feed
 from api.guard import bound, guard
 from api.health import HealthRoutes
 from api.heavy_work import HeavyWork
@@ -32,6 +32,7 @@ from api.probes import ProbeRoutes
 from api.reference import ReferenceRoutes
 from api.sentiment import SentimentRoutes
 from api.shift_routes import ShiftRoutes
+from api.static_files import StaticFiles
 from api.stream import Clients
 from api.subreddits import SubredditRoutes
 from api.system import SystemRoutes
@@ -59,6 +60,7 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
     metrics = MetricsRoutes(settings, store, vitals, pulse, health, clients)
     history = MemoryHistory(settings.folders.socket("watchdog"))
     heavy_work = HeavyWork(store)
+    files = StaticFiles()
     groups = (
         metrics,
         health,
@@ -72,12 +74,12 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
         PostRoutes(store, settings.folders.socket("analyzer")),
         SubredditRoutes(store),
         AdminRoutes(settings.folders.socket("collector")),
-        PageRoutes(store, health),
+        PageRoutes(store, health, files),
         EventRoutes(clients, version),
         SystemRoutes(store, vitals, health, history, clients, settings.collector.subreddits),
     )
     endpoints = [endpoint for group in groups for endpoint in group.endpoints()]
-    endpoints += ReferenceRoutes(endpoints, version).endpoints()
+    endpoints += ReferenceRoutes(endpoints, version, files, settings.api).endpoints()
     application = web.Application(
         client_max_size=MAX_BODY_BYTES,
         middlewares=(

@@ -62,7 +62,7 @@ class ExportRoutes:
                 parameters=ExportParameters,
                 media_type=first,
                 other_media_types=tuple(others),
-                headers=("Content-Disposition",),
+                headers=(SOURCE_HEADER, "Content-Disposition"),
                 problems=(501,),
                 is_stream=True,
             )

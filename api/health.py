@@ -7,7 +7,7 @@ from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from api.answers import Answer, moment, named, reply, rounded
+from api.answers import SOURCE_HEADER, Answer, moment, named, reply, rounded
 from api.endpoint import Endpoint
 from api.store_check import StoreCheck, check
 from api.trust import Trust, trust
@@ -155,6 +155,7 @@ class HealthRoutes:
                 answer=Health,
                 made_of="system",
                 statuses=(200, 503),
+                headers=(SOURCE_HEADER,),
             )
         ]
 

@@ -64,9 +64,9 @@ _HEADERS: Final = {
     "X-Next-Cursor": "The `cursor` of the next page; absent on the last one.",
     "Content-Disposition": "The name of the file.",
 }
-_OF_DATA: Final = (SOURCE_HEADER, AGE_HEADER)
-#: Answers that may be asked for by their tag.
+#: Answers that may be asked for by their tag, and that are told again while the database is away.
 _TAGGED: Final = "store"
+_OF_TAGGED: Final = (SOURCE_HEADER, AGE_HEADER, "ETag")
 _CONDITION: Final = {
     "name": "If-None-Match",
     "in": "header",
@@ -160,9 +160,7 @@ def _response(status: int, endpoint: Endpoint, schemas: _Schemas) -> Json:
     if status not in endpoint.statuses:
         return {"$ref": f"#/components/responses/{_phrase(status)}"}
     kinds = {media: [schemas.of_answer(endpoint)] for media in (endpoint.media_type, *endpoint.other_media_types)}
-    headers = [*(_OF_DATA if endpoint.scope == "read" else ()), *endpoint.headers]
-    if endpoint.made_of == _TAGGED:
-        headers.append("ETag")
+    headers = [*(_OF_TAGGED if endpoint.made_of == _TAGGED else ()), *endpoint.headers]
     if status >= HTTPStatus.BAD_REQUEST:
         kinds.setdefault(JSON, []).append(schemas.of(Problem))
         headers += _OF_PROBLEMS.get(HTTPStatus(status), ())

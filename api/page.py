@@ -19,12 +19,12 @@ from api.answers import SOURCE_HEADER
 from api.endpoint import Endpoint
 from api.html import Html, fill
 from api.sentiment import total, window
-from api.static_files import StaticFiles
 from ipc.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from agent.store.protocol import Reading
     from api.health import Health, HealthRoutes
+    from api.static_files import StaticFiles
 
 #: Subreddits in the table and posts in the list. Chosen: a screen or two of each.
 SUBREDDITS: Final = 30
@@ -52,12 +52,12 @@ class _Shown(NamedTuple):
 class PageRoutes:
     """GET / and the files that it needs."""
 
-    def __init__(self, store: Reading, health: HealthRoutes) -> None:
+    def __init__(self, store: Reading, health: HealthRoutes, files: StaticFiles) -> None:
         self._store = store
         self._health = health
         self._last: _Shown | None = None
-        self._files = StaticFiles()
-        self._loads = parts.loads(self._files)
+        self._files = files
+        self._loads = parts.loads(files)
 
     def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
@@ -68,7 +68,8 @@ class PageRoutes:
                 summary="The page.",
                 media_type="text/html",
                 made_of="system",
-                problems=(503,),
+                statuses=(200, 503),
+                headers=(SOURCE_HEADER,),
             ),
             *self._files.endpoints(),
         ]
