@@ -93,7 +93,7 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
         ),
     )
     application.add_routes(routes(endpoints))
-    application[OBSERVER] = Observer(store, vitals, health, clients)
+    application[OBSERVER] = Observer(store, vitals, health, clients, settings.life.beat_interval_s)
     application.on_shutdown.append(clients.feed.end)
     return application
 

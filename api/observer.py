@@ -1,7 +1,7 @@
 """The observer: the one who looks for all who listen, and tells the feed what has changed. Nobody's request asks.
 
-It looks once a second at the store's state, which costs microseconds, and at what the watchdog said last; at what the
-store holds only where its state is another one, and now and then in any case.
+It looks at every beat, once a second as a rule, at the store's state, which costs microseconds, and at what the
+watchdog said last; at what the store holds only where its state is another one, and now and then in any case.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _log = logs.log(__name__)
 
-LOOK_EVERY_S: Final = 1.0
 #: The store is asked what it holds this often although its state is the same: so one that hangs is seen; and one that
 #: has no state to tell, which then costs money by the question.
 CHECK_EVERY_S: Final = 5.0
@@ -82,12 +81,17 @@ class SystemChanged(Answer, frozen=True, kw_only=True):
 class Observer:
     """Looks for ever."""
 
-    def __init__(self, store: Reading, vitals: Vitals, health: HealthRoutes, clients: Clients) -> None:
+    def __init__(
+        self, store: Reading, vitals: Vitals, health: HealthRoutes, clients: Clients, interval_s: float
+    ) -> None:
         self._store = store
         self._vitals = vitals
         self._health = health
-        self._feed = clients.feed
-        self._clients = clients
+        #: What it tells.
+        self.feed = clients.feed
+        #: Whom.
+        self.clients = clients
+        self._interval_s = interval_s
         self._found = StoreCheck(error="not asked yet")
         self._state: str | None = None
         self._checked_s = float("-inf")
@@ -100,7 +104,7 @@ class Observer:
         """Look for ever."""
         while True:
             await self.look(time.time(), time.monotonic())
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self._interval_s)
 
     async def look(self, now_utc: float, now_s: float) -> None:
         """Look once, at a moment of both clocks."""
@@ -113,8 +117,8 @@ class Observer:
         self._tell_health(self._health.told(self._found, now_utc))
         if self._vitals.report is not None:
             self._tell_system(self._vitals.report, now_utc, now_s)
-        if self._clients.has_gone:
-            self._feed.wake()
+        if self.clients.has_gone:
+            self.feed.wake()
 
     async def _state_now(self) -> str | None:
         try:
@@ -130,7 +134,7 @@ class Observer:
             return
         self._told_data = (self._state, found)
         newest_utc = found.newest_collected_utc
-        self._feed.tell(
+        self.feed.tell(
             "data",
             DataChanged(
                 timestamp=moment(now_utc),
@@ -146,7 +150,7 @@ class Observer:
         if words == self._told_health:
             return
         self._told_health = words
-        self._feed.tell(
+        self.feed.tell(
             "health",
             HealthChanged(timestamp=health.timestamp, status=health.status, reasons=health.reasons, notes=health.notes),
         )
@@ -159,7 +163,7 @@ class Observer:
         if words == self._told_system and now_s - self._figures_s < FIGURES_EVERY_S:
             return
         self._told_system, self._figures_s = words, now_s
-        self._feed.tell(
+        self.feed.tell(
             "system",
             SystemChanged(
                 timestamp=moment(now_utc),

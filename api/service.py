@@ -54,7 +54,8 @@ class ApiService:
         self._store = open_reader(settings)
         self._vitals = Vitals(settings.folders.socket("watchdog"), settings.life.beat_interval_s)
         self._open = AsyncExitStack()
-        self._observer: Observer
+        #: Who looks for all that listen to events; there once the service is open.
+        self.observer: Observer
         #: Where it is served: host and port as the system gave them.
         self.addresses: list[tuple[str, int]] = []
 
@@ -75,7 +76,7 @@ class ApiService:
             opening.push_async_callback(runner.cleanup)
             listener = await self._listen(cast("web.Server", runner.server))  # setup has made it
             opening.callback(listener.close)
-            self._observer = application[OBSERVER]
+            self.observer = application[OBSERVER]
             self._open = opening.pop_all()
         return self
 
@@ -100,7 +101,7 @@ class ApiService:
             watching = [
                 tasks.create_task(self._vitals.watch(), name="vitals"),
                 tasks.create_task(DataWatch(self._settings, self._store, self._pulse).run(), name="data"),
-                tasks.create_task(self._observer.run(), name="observer"),
+                tasks.create_task(self.observer.run(), name="observer"),
             ]
             await stop.wait()
             for task in watching:

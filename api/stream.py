@@ -52,6 +52,8 @@ class Clients:
         #: What they listen to.
         self.feed = feed
         self.most = most
+        self.heartbeat_s = HEARTBEAT_S
+        self.slow_s = SLOW_S
         self._streams: set[EventStream] = set()
         #: Those that took nothing for too long, and those that came when it was full.
         self.dropped = 0
@@ -114,7 +116,7 @@ class EventStream(web.StreamResponse):
         self._bound_kernel_buffer()
         await self._send(f"retry: {RETRY_MS}\n".encode() + self._first)
         while not self._feed.is_closed:
-            if not await self._feed.news(self._place, HEARTBEAT_S):
+            if not await self._feed.news(self._place, self._clients.heartbeat_s):
                 await self._send(_HEARTBEAT)
             if self.is_gone:
                 raise ConnectionResetError("the client has gone")
@@ -126,12 +128,12 @@ class EventStream(web.StreamResponse):
         await self._send(_END)
 
     async def _send(self, text: bytes) -> None:
-        """Send; wait while the buffers are full, and no longer than :data:`SLOW_S`."""
+        """Send; wait while the buffers are full, and no longer than ``slow_s``."""
         try:
-            async with asyncio.timeout(SLOW_S):
+            async with asyncio.timeout(self._clients.slow_s):
                 await self.write(text)
         except TimeoutError:
-            self._drop(f"it took nothing for {SLOW_S:g} s")
+            self._drop(f"it took nothing for {self._clients.slow_s:g} s")
 
     def _drop(self, reason: str) -> None:
         self._clients.dropped += 1
