@@ -33,7 +33,12 @@ _BASE: Final = "/api/v1/"
 _IN_PATH: Final = re.compile(r"{(\w+)}")
 
 #: The statuses of 400 and above that any call may answer, by what makes them.
-_ANY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+_ANY: Final = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 _WITH_PARAMETERS: Final = (HTTPStatus.UNPROCESSABLE_ENTITY,)
 _NOT_OPEN: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
@@ -52,6 +57,8 @@ _SECURITY: Final[dict[str, list[Json]]] = {
     "read": [{}, {"bearer": []}, {"basic": []}],
     "admin": [{}, {"admin": []}, {"bearer": []}],
 }
+
+_TEXT: Final[Json] = {"type": "string"}
 
 #: What the headers of answers say.
 _HEADERS: Final = {
@@ -110,7 +117,9 @@ def _problems(endpoints: Sequence[Endpoint], schemas: _Schemas) -> Json:
     """Return what each status of 400 and above carries."""
     found = {status for endpoint in endpoints for status in _statuses(endpoint) if status >= HTTPStatus.BAD_REQUEST}
     kinds = {JSON: [schemas.of(Problem)]}
-    return {_phrase(each): _told(each, _OF_PROBLEMS.get(HTTPStatus(each), ()), kinds) for each in sorted(found)}
+    problems = {_phrase(each): _told(each, _OF_PROBLEMS.get(HTTPStatus(each), ()), kinds) for each in sorted(found)}
+    # What is no HTTP, or too long for it, is answered by the server's parser, before anything of ours.
+    return problems | {_phrase(HTTPStatus.BAD_REQUEST): _told(HTTPStatus.BAD_REQUEST, (), {"text/plain": [_TEXT]})}
 
 
 def _operation(endpoint: Endpoint, schemas: _Schemas) -> Json:
@@ -184,7 +193,7 @@ def _any_of(schemas: Sequence[Json]) -> Json:
 
 
 def _header(text: str) -> Json:
-    return {"description": text, "schema": {"type": "string"}}
+    return {"description": text, "schema": _TEXT}
 
 
 class _Schemas:
@@ -205,7 +214,7 @@ class _Schemas:
     def of_answer(self, endpoint: Endpoint) -> Json:
         """Return the schema of what is answered; of what is no JSON, that it is text."""
         kinds = _alternatives(endpoint.answer)
-        return _any_of([self._found[kind] for kind in kinds]) if kinds else {"type": "string"}
+        return _any_of([self._found[kind] for kind in kinds]) if kinds else _TEXT
 
     def in_query(self, endpoint: Endpoint) -> Iterator[Json]:
         """Yield the parameters of the query string."""
