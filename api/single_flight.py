@@ -51,13 +51,15 @@ class SingleFlight(Generic[T]):
 
 
 class StateLooks:
-    """The store's state, looked at once for all requests that came in one turn of the event loop.
+    """The store's state, looked at one time after the other, each for all requests that came during the one before.
 
-    Each is told a state that was looked at after it came: what was written before a request is in its answer.
+    So each request is told a state that was looked at after it came: what was written before it is in its answer.
     """
 
     def __init__(self, store: Reading) -> None:
         self._store = store
+        self._looking = asyncio.Lock()
+        #: Of the next look; None while nobody waits for it.
         self._waiting: list[asyncio.Future[str | None]] | None = None
 
     async def state(self) -> str | None:
@@ -69,9 +71,9 @@ class StateLooks:
         waiting = self._waiting = []
         state = None
         try:
-            await asyncio.sleep(0)  # the requests of this turn join here
-            self._waiting = None
-            state = await self._look()
+            async with self._looking:
+                self._waiting = None
+                state = await self._look()
         finally:
             if self._waiting is waiting:
                 self._waiting = None

@@ -99,12 +99,16 @@ def looks_at(store: Store) -> StateLooks:
     return StateLooks(store)  # type: ignore[arg-type] # see above
 
 
-async def test_requests_of_one_turn_share_a_look() -> None:
-    """Fifty at once ask the store once."""
+async def test_all_who_come_during_a_look_share_the_next() -> None:
+    """Fifty at once ask the store twice."""
     store = Store()
+    store.go.clear()
     looks = looks_at(store)
-    assert await asyncio.gather(*(looks.state() for _ in range(50))) == ["a"] * 50
-    assert store.looks == 1
+    asking = [asyncio.create_task(looks.state()) for _ in range(50)]
+    await turns()
+    store.go.set()
+    assert await asyncio.gather(*asking) == ["a"] * 50
+    assert store.looks == 2
 
 
 async def test_who_comes_during_a_look_gets_a_later_one() -> None:
