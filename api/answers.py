@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from agent.records import Sentiment
 
@@ -29,6 +30,10 @@ DECIMALS: Final = 4
 _LAST_SECOND: Final = 253_402_300_799
 
 _encode = msgspec.json.Encoder().encode
+
+
+#: A time: aware, so that its schema says what it is.
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,14 +60,14 @@ class Stats(Answer, frozen=True, kw_only=True):
     #: Of the subreddits that were asked for, those that the last collection could not read, and why: what is missing
     #: of them is not zero.
     unread: dict[str, str]
-    timestamp: datetime
+    timestamp: Moment
     source: str | None
 
 
 class TrendPoint(Answer, frozen=True, kw_only=True):
     """The statistics of one bucket; the first and the last hold only what lies within the window."""
 
-    start: datetime
+    start: Moment
     total: int
     positive: int
     negative: int
@@ -80,7 +85,7 @@ class Trends(Answer, frozen=True, kw_only=True):
     statistics: Statistics
     #: As in :class:`Stats`.
     unread: dict[str, str]
-    timestamp: datetime
+    timestamp: Moment
     bucket_hours: int
     points: list[TrendPoint]
     source: str | None
@@ -107,10 +112,10 @@ class Post(Answer, frozen=True, kw_only=True):
     title: str
     content: str
     url: str
-    created_utc: datetime
+    created_utc: Moment
     upvotes: int | None
     comment_count: int | None
-    collected_at: datetime
+    collected_at: Moment
     sentiment: Sentiment
     confidence: float
     compound_score: float
@@ -160,7 +165,7 @@ class Triggered(Answer, frozen=True, kw_only=True):
 
     status: str
     message: str
-    timestamp: datetime
+    timestamp: Moment
     cycle_id: str
     #: False when a cycle was running already.
     started: bool

@@ -7,13 +7,12 @@ known any more, its hello says so, and it has to ask for everything again, as at
 from __future__ import annotations
 
 import time
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of its structs when the program runs
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Final
 
 from msgspec import Meta
 
-from api.answers import Answer, moment
+from api.answers import Answer, Moment, moment
 from api.endpoint import Endpoint
 from api.errors import Refused
 from api.feed import wire
@@ -41,7 +40,7 @@ class EventsParameters(Parameters, frozen=True, kw_only=True):
 class Hello(Answer, frozen=True, kw_only=True):
     """The first event of every stream."""
 
-    timestamp: datetime
+    timestamp: Moment
     version: str
     commit: str | None
     heartbeat_s: float

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of its structs when the program runs
 from typing import TYPE_CHECKING, Final
 
 from agent.records import Latest
-from api.answers import Answer, moment, rounded
+from api.answers import Answer, Moment, moment, rounded
 from api.store_check import TIMEOUT_S
 from ipc.errors import StoreUnavailable
 
@@ -27,8 +26,8 @@ class Fresh(Answer, frozen=True, kw_only=True):
     is_collected: bool
     items: int
     #: Its newest item, by when it was written and by when it was collected; null where there is none.
-    newest_created_at: datetime | None
-    newest_collected_at: datetime | None
+    newest_created_at: Moment | None
+    newest_collected_at: Moment | None
     #: How long ago the newest was written.
     age_minutes: float | None
     #: Why the last collection could not read it; null where it could, or none ended yet.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of its structs when the program runs
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from api.answers import SOURCE_HEADER, Answer, moment, named, reply, rounded
+from api.answers import SOURCE_HEADER, Answer, Moment, moment, named, reply, rounded
 from api.endpoint import Endpoint
 from api.store_check import StoreCheck, check
 from api.trust import Trust, trust
@@ -47,7 +46,7 @@ class FailingSubreddit(Answer, frozen=True, kw_only=True):
 class Application(Answer, frozen=True, kw_only=True):
     """What the collections brought."""
 
-    last_collection_at: datetime | None
+    last_collection_at: Moment | None
     collections_succeeded: int | None
     collections_failed: int | None
     collections_failed_last_hour: int | None
@@ -84,7 +83,7 @@ class ProcessHealth(Answer, frozen=True, kw_only=True):
     verdict: str
     reason: str
     restarts: int
-    last_restart_at: datetime | None
+    last_restart_at: Moment | None
     last_restart_reason: str | None
     gauges: dict[str, float]
     facts: dict[str, str]
@@ -95,7 +94,7 @@ class OpenIncident(Answer, frozen=True, kw_only=True):
 
     process: str
     kind: str
-    opened_at: datetime
+    opened_at: Moment
     reason: str
     action: str
 
@@ -118,7 +117,7 @@ class Health(Answer, frozen=True, kw_only=True):
     """GET /health."""
 
     status: HealthStatus
-    timestamp: datetime
+    timestamp: Moment
     #: Why it is not healthy, a sentence each.
     reasons: tuple[str, ...]
     #: What a reader should know, and what does not change the status.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of its structs when the program runs
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from agent.records import Point, Totals
-from api.answers import Answer, moment
+from api.answers import Answer, Moment, moment
 from api.errors import Refused
 from api.windows import OfWindow
 
@@ -57,8 +56,8 @@ class LinesParameters(OfWindow, frozen=True, kw_only=True):
 class Window(Answer, frozen=True, kw_only=True):
     """What the answer is about; the end is not in it any more."""
 
-    start: datetime
-    end: datetime
+    start: Moment
+    end: Moment
     hours: float
     bucket_hours: int
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of its structs when the program runs
 from typing import TYPE_CHECKING, Final
 
-from api.answers import Answer, moment, named, rounded
+from api.answers import Answer, Moment, moment, named, rounded
 from api.store_check import TIMEOUT_S, StoreCheck, check
 from api.verdict import HealthStatus  # noqa: TC001 - as above
 from ipc import logs
@@ -40,17 +39,17 @@ _FIGURE: Final = re.compile(r"\d+(\.\d+)?")
 class DataChanged(Answer, frozen=True, kw_only=True):
     """``data``: something was written that may change an answer."""
 
-    timestamp: datetime
+    timestamp: Moment
     items: int
     set_aside: int
-    newest_collected_at: datetime | None
+    newest_collected_at: Moment | None
     source: str | None
 
 
 class HealthChanged(Answer, frozen=True, kw_only=True):
     """``health``: its status, its reasons or its notes are others, and not by their figures alone."""
 
-    timestamp: datetime
+    timestamp: Moment
     status: HealthStatus
     reasons: tuple[str, ...]
     notes: list[str]
@@ -70,7 +69,7 @@ class ProcessNow(Answer, frozen=True, kw_only=True):
 class SystemChanged(Answer, frozen=True, kw_only=True):
     """``system``: a process or an incident has changed; every 15 s also what are only figures."""
 
-    timestamp: datetime
+    timestamp: Moment
     processes: dict[str, ProcessNow]
     incidents_open: int
     alerts_waiting: int

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of its structs when the program runs
 from typing import TYPE_CHECKING, Final
 
 from agent.records import Totals
-from api.answers import Answer, Statistics, moment, named, reply, rounded, statistics
+from api.answers import Answer, Moment, Statistics, moment, named, reply, rounded, statistics
 from api.endpoint import Endpoint
 from api.intervals import Counts, counts, holm, interval, standardised, two_sided
 from api.levels import Levels
@@ -37,7 +36,7 @@ _MIN_ITEMS: Final = 20
 class NetPoint(Answer, frozen=True, kw_only=True):
     """One bucket; the first and the last hold only what lies within the window."""
 
-    start: datetime
+    start: Moment
     total: int
     positive: int
     negative: int
@@ -81,7 +80,7 @@ class Overview(Answer, frozen=True, kw_only=True):
     source: str | None
     #: What the last collection could not read, of what is told here, and why.
     unread: dict[str, str]
-    timestamp: datetime
+    timestamp: Moment
 
 
 class OverviewRoutes:

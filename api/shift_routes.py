@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of its structs when the program runs
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from agent.records import Asked, Sentiment
 from api import drivers, shifts
-from api.answers import DECIMALS, Answer, Post, moment, named, post, reply, rounded
+from api.answers import DECIMALS, Answer, Moment, Post, moment, named, post, reply, rounded
 from api.endpoint import Endpoint
 from api.intervals import Counts, counts, interval
 from api.lines import LinesParameters, Span, Window, read_lines, span_of, unread
@@ -74,7 +73,7 @@ class ToldShift(Answer, frozen=True, kw_only=True):
 
     subreddit: str
     #: When the bucket begins in which the new level does.
-    at: datetime
+    at: Moment
     before: Side
     after: Side
     difference: float
@@ -103,7 +102,7 @@ class Shifts(Answer, frozen=True, kw_only=True):
     source: str | None
     #: What the last collection could not read, of what was looked at, and why.
     unread: dict[str, str]
-    timestamp: datetime
+    timestamp: Moment
 
 
 class _Found(msgspec.Struct, frozen=True):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of its structs when the program runs
-
-from api.answers import Answer
+from api.answers import Answer, Moment
 from api.freshness import Fresh  # noqa: TC001 - as above
 from api.health import Database, ProcessHealth
 from api.verdict import HealthStatus  # noqa: TC001 - as above
@@ -14,7 +12,7 @@ from ipc.messages import Severity  # noqa: TC001 - as above
 class MemoryAt(Answer, frozen=True, kw_only=True):
     """The memory of one process, its children's included, in one interval."""
 
-    at: datetime
+    at: Moment
     lowest_mb: float
     highest_mb: float
 
@@ -45,9 +43,9 @@ class PastIncident(Answer, frozen=True, kw_only=True):
     process: str
     kind: str
     severity: Severity
-    opened_at: datetime
+    opened_at: Moment
     #: Null while it is open.
-    closed_at: datetime | None
+    closed_at: Moment | None
     reason: str
     action: str
     #: Of a trouble with the data: what it is about.
@@ -90,7 +88,7 @@ class EventsNow(Answer, frozen=True, kw_only=True):
 class System(Answer, frozen=True, kw_only=True):
     """GET /system."""
 
-    timestamp: datetime
+    timestamp: Moment
     status: HealthStatus
     reasons: tuple[str, ...]
     #: How long the intervals of all ``memory`` are; null where there is no history.

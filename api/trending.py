@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of its structs when the program runs
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
@@ -17,7 +16,7 @@ from msgspec import Meta
 
 from agent.records import Asked
 from api import themes
-from api.answers import Answer, moment, named, reply, rounded
+from api.answers import Answer, Moment, moment, named, reply, rounded
 from api.endpoint import Endpoint
 from api.parameters import Parameters, read
 from api.terms import text_of
@@ -76,9 +75,9 @@ class Trend(Answer, frozen=True, kw_only=True):
     engagement_velocity: float | None
     sentiment_distribution: SentimentDistribution
     #: The hour in which most of its posts were written.
-    peak_time: datetime
+    peak_time: Moment
     #: When its first post was written.
-    created_at: datetime
+    created_at: Moment
 
 
 class _Trends(msgspec.Struct, frozen=True):

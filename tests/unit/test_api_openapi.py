@@ -102,6 +102,20 @@ async def test_every_operation_has_a_name_of_its_own(tmp_path: Path) -> None:
     assert len(names) == len(set(names)) > 5
 
 
+async def test_every_time_says_that_it_is_one(tmp_path: Path) -> None:
+    """A generated client makes a time of it, and not a text."""
+    schemas = (await served(application(tmp_path)))["components"]["schemas"]
+    times = [
+        (name, field)
+        for name, schema in schemas.items()
+        for field, each in schema["properties"].items()
+        if field in {"timestamp", "start", "end", "at"} or field.endswith(("_at", "_utc", "_time"))
+        if "date-time" not in str(each)
+    ]
+    assert times == []
+    assert schemas["Post"]["properties"]["created_utc"]["format"] == "date-time"
+
+
 def test_parameters_tell_type_range_default_and_what_they_mean() -> None:
     """All of it comes from the struct: what may be left out is never null, and the comment is the description."""
     operation = described(parameters=Wanted)["paths"]["/api/v1/animals/{id}"]["get"]
