@@ -18,7 +18,7 @@ from api.errors import Refused
 from api.feed import wire
 from api.observer import DataChanged, HealthChanged, SystemChanged
 from api.parameters import Parameters, read
-from api.stream import HEARTBEAT_S, EventStream
+from api.stream import HEARTBEAT_S, RETRY_FULL_S, EventStream
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -81,6 +81,7 @@ class EventRoutes:
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "too_many_clients",
                 f"{self._clients.most} clients listen already, and no more may (API_EVENT_CLIENTS).",
+                {"Retry-After": str(RETRY_FULL_S)},
             )
         known = self._feed.place(request.headers.get(RESUME_HEADER) or wanted.last_event_id)
         place = self._feed.newest if known is None else known

@@ -31,7 +31,8 @@ HEARTBEAT_S: Final = 15.0
 SLOW_S: Final = 10.0
 #: What a client should wait before it comes back, in ms. Chosen: a restart of the API takes a second.
 RETRY_MS: Final = 3000
-_RETRY_FULL_MS: Final = 30_000
+#: The same for one that found no room.
+RETRY_FULL_S: Final = 30
 #: What the kernel may hold of a stream (it takes the double), instead of megabytes. Chosen: ten minutes of events.
 _SEND_BUFFER_BYTES: Final = 64 * 1024
 
@@ -41,7 +42,7 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 _HEARTBEAT: Final = b": still here\n\n"
-_FULL: Final = f"retry: {_RETRY_FULL_MS}\n: too many listen; come back later\n\n".encode()
+_FULL: Final = f"retry: {RETRY_FULL_S * 1000}\n: too many listen; come back later\n\n".encode()
 _END: Final = b": the API ends, come back\n\n"
 
 

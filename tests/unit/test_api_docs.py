@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from agent.store.choose import open_reader
-from api import answers, health, lines, overview, shift_routes, trending
+from api import answers, events, freshness, health, lines, observer, overview, shift_routes, system_answers, trending
 from api.application import build
 from api.version import Version
 from api.vitals import Vitals
@@ -58,6 +58,20 @@ def test_every_route_is_documented(tmp_path: Path) -> None:
         health.Database,
         health.ProcessHealth,
         health.WatchdogHealth,
+        system_answers.System,
+        system_answers.SystemProcess,
+        system_answers.Forecast,
+        system_answers.MemoryAt,
+        system_answers.PastIncident,
+        system_answers.WatchdogNow,
+        system_answers.Outbox,
+        system_answers.EventsNow,
+        freshness.Fresh,
+        events.Hello,
+        observer.DataChanged,
+        observer.HealthChanged,
+        observer.SystemChanged,
+        observer.ProcessNow,
     ],
 )
 def test_every_field_is_documented(kind: type[msgspec.Struct]) -> None:
