@@ -38,7 +38,7 @@ _SECURITY: Final = {
 }
 
 #: What a page of another origin may read of an answer beside its body and what browsers show to all.
-_EXPOSED: Final = f"{SOURCE_HEADER}, {AGE_HEADER}, ETag, Link, X-Next-Cursor, Retry-After"
+_EXPOSED: Final = f"{SOURCE_HEADER}, {AGE_HEADER}, ETag, Link, X-Next-Cursor, Content-Disposition, Retry-After"
 
 #: Of pages alone: no window of another site holds on to one, and none asks for a device or for where the reader is.
 _OF_PAGES: Final = {
