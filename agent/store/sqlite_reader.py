@@ -46,9 +46,10 @@ class SqliteReader:
     engine = "sqlite"
 
     def __init__(self, path: Path, settings: StoreSettings) -> None:
-        self._connection = SqliteConnection(
-            path, self._connect, settings, QueryLog(settings.slow_query_ms), timeout_s=TIMEOUT_S
-        )
+        log = QueryLog(settings.slow_query_ms)
+        self._connection = SqliteConnection(path, connect_to_read, settings, log, timeout_s=TIMEOUT_S)
+        #: For the state alone: who asks for it wants to know whether to ask at all, and waits behind no question.
+        self._looking = SqliteConnection(path, self._connect, settings, log, timeout_s=TIMEOUT_S)
         self._life = uuid.uuid4().hex
         #: How often the file was opened: what a connection says of itself means nothing of another one.
         self._opened = 0
@@ -60,6 +61,7 @@ class SqliteReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         await self._connection.close()
+        await self._looking.close()
 
     async def totals(self, subreddit: str | None, since_utc: int, until_utc: int) -> Totals:
         """Return the totals of posts and comments created in the window."""
@@ -113,7 +115,7 @@ class SqliteReader:
 
     async def state(self) -> str:
         """Return a token that changes with every commit of another connection, and with every opening."""
-        return await self._connection.poll("state", self._state)
+        return await self._looking.poll("state", self._state)
 
     async def due(self, looked_at_before_utc: int, limit: int) -> list[Item]:
         """Return items of Reddit that were last looked at before, the oldest look first."""
