@@ -104,7 +104,7 @@ def page(document: Json, address: str, loads: Html) -> Html:
         ways=joined(_way(name, each) for name, each in components["securitySchemes"].items()),
         index=_index(by_tag),
         calls=joined(
-            fill(_GROUP, tag=tag, calls=joined(_call(*each, address) for each in group))
+            fill(_GROUP, tag=tag, calls=joined(_call(*each, components["responses"], address) for each in group))
             for tag, group in by_tag.items()
         ),
         objects=joined(_object(name, schema) for name, schema in sorted(components["schemas"].items())),
@@ -143,7 +143,7 @@ def _way(name: str, scheme: Json) -> Html:
     return fill(_WAY, header=header, text=_text(scheme["description"]))
 
 
-def _call(path: str, method: str, operation: Json, address: str) -> Html:
+def _call(path: str, method: str, operation: Json, shared: Json, address: str) -> Html:
     rows = [_parameter(each) for each in operation["parameters"] if each["in"] != "header"]
     return fill(
         _CALL,
@@ -154,7 +154,7 @@ def _call(path: str, method: str, operation: Json, address: str) -> Html:
         who=_who(operation["security"]),
         curl=_curl(path, method, operation, address),
         parameters=fill(_PARAMETERS, rows=joined(rows)) if rows else Html(),
-        responses=joined(_responses(operation["responses"])),
+        responses=joined(_responses(operation["responses"], shared)),
     )
 
 
@@ -184,20 +184,23 @@ def _parameter(each: Json) -> Html:
     )
 
 
-def _responses(responses: Json) -> Iterator[Html]:
-    """Yield what each status carries; those of 400 and above that are like all others in one line."""
-    alike = []
+def _responses(responses: Json, shared: Json) -> Iterator[Html]:
+    """Yield what each status carries, those that carry the same in one line."""
+    alike: dict[Html, list[str]] = {}
     for status, response in responses.items():
-        if "$ref" in response:
-            alike.append(status)
-            continue
-        kinds = _joined((_media(*each) for each in response.get("content", {}).items()), " or ")
-        headers = _joined((fill("<code>{name}</code>", name=name) for name in response["headers"]), ", ")
-        text = fill("{kinds}; {headers}", kinds=kinds, headers=headers) if headers else kinds
-        yield fill(_RESPONSE, status=status, text=text or Html("nothing"))
-    problem = _kind({"$ref": "#/components/schemas/Problem"})
-    if alike:
-        yield fill(_RESPONSE, status=", ".join(alike), text=problem)
+        name = response.get("$ref", "").rpartition("/")[2]
+        alike.setdefault(_carried(shared[name] if name else response, is_shared=bool(name)), []).append(status)
+    for text, statuses in alike.items():
+        yield fill(_RESPONSE, status=", ".join(statuses), text=text)
+
+
+def _carried(response: Json, *, is_shared: bool) -> Html:
+    """Return in words what comes with a status; the headers of what is the same everywhere are not repeated."""
+    kinds = _joined((_media(*each) for each in response.get("content", {}).items()), " or ")
+    headers = _joined((fill("<code>{name}</code>", name=name) for name in response["headers"]), ", ")
+    if is_shared or not headers:
+        return kinds or Html("nothing")
+    return fill("{kinds}; {headers}", kinds=kinds, headers=headers)
 
 
 def _media(media_type: str, content: Json) -> Html:

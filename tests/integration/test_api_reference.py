@@ -58,6 +58,18 @@ async def test_the_page_runs_nothing_and_loads_its_own_style_alone(short_path: P
         assert not re.search(r"<script|\sstyle=|\son\w+=|https?://(?!127\.0\.0\.1)", page)
 
 
+async def test_each_status_is_told_with_what_it_carries(short_path: Path) -> None:
+    """A 304 carries nothing, what the parser refuses is text, every other failure is the same object."""
+    async with running_api(short_path) as api:
+        page = await (await api.ask("GET", "/docs")).text()
+        article = page[page.index('<article id="get_posts">') : page.index('<article id="get_posts_recent">')]
+        told = dict(re.findall(r"<dt>([\d, ]+)</dt><dd>(.*?)</dd>", article))
+        assert told["304"] == "nothing"
+        assert told["400"] == "<code>text/plain</code> string"
+        problem = '<code>application/json</code> <a href="#object-Problem">Problem</a>'
+        assert {"401", "422", "429", "500", "503"} <= set(next(k for k, v in told.items() if v == problem).split(", "))
+
+
 @pytest.mark.parametrize(
     ("host", "address"),
     [
