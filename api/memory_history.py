@@ -58,4 +58,6 @@ class MemoryHistory:
             return Remembered(None, f"the watchdog does not tell it: {error}", self._clock_s())
         if not isinstance(answer, Recalled):
             return Remembered(None, "the watchdog answered with something else", self._clock_s())
+        if not answer.curves:
+            return Remembered(None, "the watchdog has measured nothing yet", self._clock_s())
         return Remembered(answer, None, self._clock_s())

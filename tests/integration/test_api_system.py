@@ -15,7 +15,7 @@ from harness.wal_locks import wal_locked
 from msgspec.structs import replace
 
 from ipc.channel import Connection, Door
-from ipc.messages import PROCESSES, AnyMessage, Beat, Incident, Status
+from ipc.messages import PROCESSES, AnyMessage, Beat, Incident, Recalled, Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -168,6 +168,14 @@ async def test_the_outbox_is_told_by_the_collector(api: RunningApi, watchdog: Fa
     watchdog.report = status_report(process_report("collector", beat=beat))
     body = await told(api, is_so=lambda body: body["outbox"] is None)
     assert body["missing"] == {"outbox": "the collector has not told how much is in its outbox"}
+
+
+async def test_a_watchdog_that_has_just_begun_knows_no_memory(api: RunningApi, watchdog: FakeWatchdog) -> None:
+    """Its first span ends after ten seconds: until then there is no history, which is said."""
+    watchdog.memory = Recalled(every_s=15, curves=())
+    body = await told(api)
+    assert body["processes"]["api"]["memory"] is None
+    assert body["missing"] == {"memory": "the watchdog has measured nothing yet"}
 
 
 async def test_without_a_watchdog_nothing_of_it_is_made_up(short_path: Path) -> None:
