@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -158,11 +159,14 @@ def _is_forwarded(request: web.Request) -> bool:
 
 def _host_is_here(request: web.Request) -> bool:
     hosts = request.headers.getall("Host", [])
-    found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-    if found is None:
-        return False
-    name = found["name"].strip("[]").lower()
-    return is_loopback_host(name) or name == _address(request, "sockname")
+    name = _host_name(hosts[0]) if len(hosts) == 1 else None
+    return name is not None and (is_loopback_host(name) or name == _address(request, "sockname"))
+
+
+@lru_cache(maxsize=1024)
+def _host_name(host: str) -> str | None:
+    found = _HOST.fullmatch(host)
+    return None if found is None else found["name"].strip("[]").lower()
 
 
 def _address(request: web.Request, end: Literal["peername", "sockname"]) -> str:

@@ -30,6 +30,7 @@ from api.page import PageRoutes
 from api.posts import PostRoutes
 from api.probes import ProbeRoutes
 from api.reference import ReferenceRoutes
+from api.request_metrics import RequestMetrics
 from api.sentiment import SentimentRoutes
 from api.shift_routes import ShiftRoutes
 from api.static_files import StaticFiles
@@ -57,12 +58,12 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
     """Return the application."""
     health = HealthRoutes(store, vitals, limits(settings), version)
     clients = Clients(Feed(), settings.api.api_event_clients)
-    metrics = MetricsRoutes(settings, store, vitals, pulse, health, clients)
+    requests = RequestMetrics(pulse)
     history = MemoryHistory(settings.folders.socket("watchdog"))
     heavy_work = HeavyWork(store)
     files = StaticFiles()
     groups = (
-        metrics,
+        MetricsRoutes(settings, store, vitals, requests, health, clients),
         health,
         ProbeRoutes(store, pulse),
         SentimentRoutes(store),
@@ -83,7 +84,7 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
     application = web.Application(
         client_max_size=MAX_BODY_BYTES,
         middlewares=(
-            metrics.measure(),
+            requests.middleware(),
             decorate(settings.api.api_cors_origins),
             count(pulse.intake),
             tell_errors,
