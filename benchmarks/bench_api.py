@@ -3,8 +3,8 @@
 `wrk` loads each of the two with 50 connections for five seconds a call, at 10,000 and at 1,000,000 stored items, while
 a writer stores 200 items of an archive a second, in ten batches. The peer is fastapi_peer.py: plain FastAPI with
 uvicorn. Both are one process and write no log of requests. `stats, each another` asks for another window or subreddit
-each time, so that hardly any answer is told twice: what a cache of answers does not help. The peer and wrk are for this
-benchmark alone:
+each time, so that hardly any answer is told twice: what a cache of answers does not help. The CPU time of a request is
+the server's own, which other load on the machine hardly changes. The peer and wrk are for this benchmark alone:
 
     apt-get install wrk
     .venv/bin/pip install fastapi 'uvicorn[standard]' aiosqlite
@@ -82,9 +82,10 @@ _TEXTS: Final = [row for row in sample.rows() if row.title] or sample.rows()
 
 
 class Measured(NamedTuple):
-    """What wrk says of one call, and the server's largest resident memory so far."""
+    """What wrk says of one call, and what it cost the server: CPU time, and the largest resident memory so far."""
 
     requests_per_s: float
+    cpu_us: float
     p50_ms: float
     p99_ms: float
     rss_mb: float
@@ -233,13 +234,21 @@ def load(server: Server, call: str, seconds: int) -> Measured:
         script.flush()
         special = ["-s", script.name] if call == "stats, each another" else []
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", *special]
+        before_s = _cpu_s(server)
         said = subprocess.run(
             [*command, f"http://127.0.0.1:{server.port}{CALLS[call]}"], capture_output=True, text=True, check=True
         ).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         raise SystemExit(f"{server.name} answers {call} with errors:\n{said}")
     (rate,) = re.findall(r"Requests/sec:\s+([\d.]+)", said)
-    return Measured(float(rate), _latency_ms(said, 50), _latency_ms(said, 99), _peak_mb(server))
+    (requests,) = re.findall(r"(\d+) requests in", said)
+    cpu_us = (_cpu_s(server) - before_s) / int(requests) * 1e6
+    return Measured(float(rate), cpu_us, _latency_ms(said, 50), _latency_ms(said, 99), _peak_mb(server))
+
+
+def _cpu_s(server: Server) -> float:
+    times = psutil.Process(server.process.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def _latency_ms(said: str, percent: int) -> float:
@@ -276,6 +285,9 @@ def _print(items: int, call: str, ours: Measured, theirs: Measured) -> None:
         f"{ours.requests_per_s:,.0f}",
         f"{theirs.requests_per_s:,.0f}",
         f"**{ours.requests_per_s / theirs.requests_per_s:.1f}**",
+        f"{ours.cpu_us:.0f}",
+        f"{theirs.cpu_us:.0f}",
+        f"**{theirs.cpu_us / ours.cpu_us:.1f}**",
         f"{ours.p50_ms:.1f} / {ours.p99_ms:.1f}",
         f"{theirs.p50_ms:.1f} / {theirs.p99_ms:.1f}",
         f"{ours.rss_mb:.0f}",
@@ -320,10 +332,10 @@ def main() -> None:
         raise SystemExit(f"Missing: {', '.join(lacking)}")
     print(f"{machine()}\n")
     print(
-        "| items | call | this API, requests/s | FastAPI | ratio | this API, p50 / p99 ms | FastAPI"
-        " | this API, peak RSS MB | FastAPI |"
+        "| items | call | requests/s | FastAPI | ratio | CPU us a request | FastAPI | ratio"
+        " | p50 / p99 ms | FastAPI | peak RSS MB | FastAPI |"
     )
-    print(f"|---|---|{'---:|' * 7}")
+    print(f"|---|---|{'---:|' * 10}")
     for size in asked.sizes.split(","):
         measure(int(size), asked.seconds, asked.only)
 
