@@ -24,14 +24,14 @@ READ_CHARS: Final = 600
 #: A longer run of letters is no word: a key, an address, text without blanks. Chosen, not measured.
 LONGEST_WORD: Final = 25
 
-# Each is bounded or can't go back over what it took, so that no text makes them slow.
+# Each begins where a run does and can't go back over what it took, so that no text makes them slow.
 _CODE: Final = re.compile(
     r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[^\n]*$|\Z)|^(?: {4}|\t)[^\n]*$|`[^`\n]*`", re.MULTILINE | re.DOTALL
 )
 _QUOTED: Final = re.compile(r"^[ \t]*(?:>|&gt;)(?!!)[^\n]*$", re.MULTILINE)
-_TARGET: Final = re.compile(r"\]\([^\s)]*\)")
+_TARGET: Final = re.compile(r"\]\([^\s()]*\)")
 _ADDRESS: Final = re.compile(
-    r"(?:https?://|www\.)\S+|\b[\w.-]+\.(?:com|org|net|io|dev|ai|html?|png|jpe?g)\b\S*", re.IGNORECASE
+    r"(?:https?://|www\.)\S+|(?<![\w.-])[\w.-]+\.(?:com|org|net|io|dev|ai|html?|png|jpe?g)\b\S*", re.IGNORECASE
 )
 _NAME: Final = re.compile(r"(?<![\w/])(?:/?[ur]/[\w-]+|@\w+)")
 # Combining marks on Latin letters, and signs that show nothing or turn the direction of writing.
@@ -66,7 +66,9 @@ def terms(text: str) -> set[str]:
 def _cleaned(text: str) -> str:
     text = _QUOTED.sub("\n", _CODE.sub("\n", text))
     text = html.unescape(_ADDRESS.sub(" , ", _TARGET.sub(" ", text)))
-    return unicodedata.normalize("NFC", _DECORATION.sub("", unicodedata.normalize("NFKC", _NAME.sub(" , ", text))))
+    # One sign may stand for eighteen letters.
+    plain = unicodedata.normalize("NFKC", _NAME.sub(" , ", text))[: 2 * READ_CHARS]
+    return unicodedata.normalize("NFC", _DECORATION.sub("", plain))
 
 
 def _words(text: str) -> Iterator[tuple[str, bool]]:

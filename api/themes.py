@@ -91,20 +91,32 @@ def _groups(
 ) -> Iterator[tuple[list[str], set[int]]]:
     """Yield keywords and posts of each theme, beginning with the term that rose most."""
     free = set(range(len(now)))
+    titles = [terms(post.title) & weights.keys() for post in now]
+    said = _by_post(found_in, len(now))
     for seed in sorted(weights, key=lambda term: (-weights[term], term)):
         group = found_in[seed] & free
-        if not _is_theme(seed, [now[index] for index in group]):
+        if not _is_theme(seed, group, now, titles):
             continue
-        joined = [term for term in weights if _belongs(found_in[term] & free, group)]
+        # Looked for among the terms of these posts alone: of all terms there are as many as strangers like.
+        near = set[str]().union(*(said[index] for index in group))
+        joined = [term for term in near if _belongs(found_in[term] & free, group)]
         group = group.union(*(found_in[term] & free for term in joined))
         free -= group
         yield _keywords(seed, [term for term in joined if _is_common(found_in[term], group)], found_in, weights), group
 
 
-def _is_theme(seed: str, posts: Sequence[Talked]) -> bool:
+def _by_post(found_in: Mapping[str, set[int]], posts: int) -> list[list[str]]:
+    said: list[list[str]] = [[] for _ in range(posts)]
+    for term, indexes in found_in.items():
+        for index in indexes:
+            said[index].append(term)
+    return said
+
+
+def _is_theme(seed: str, group: set[int], now: Sequence[Talked], titles: Sequence[set[str]]) -> bool:
     """Tell whether enough people write about it, in titles: there stands what a post is about."""
-    titled = sum(seed in terms(post.title) for post in posts)
-    return len({post.author or post.id for post in posts}) >= MIN_POSTS and 2 * titled >= len(posts)
+    titled = sum(seed in titles[index] for index in group)
+    return len({now[index].author or now[index].id for index in group}) >= MIN_POSTS and 2 * titled >= len(group)
 
 
 def _is_common(posts: set[int], group: set[int]) -> bool:

@@ -53,13 +53,16 @@ def test_no_text_breaks_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["`", "```\n", "[](", "a.b-", "<", "@u/", "x\u0336", "\u202e", "a'", "&amp;", "> ", "++"]
+    "piece",
+    ["`", "```\n", "[](", "](", "a.b-", "a.", "<", "@u/", "x\u0336", "\u202e", "a'", "&amp;", "> ", "++", "\ufdfa"],
 )
 def test_no_text_takes_long(piece: str) -> None:
-    """A post of nothing but opening marks costs no more than others."""
+    """A post of nothing but opening marks costs no more than others: 17 ms for "a." 300 times were a minute for all."""
+    text = text_of(item(title=piece * 5000, content=piece * 5000))
     began_s = time.perf_counter()
-    terms(text_of(item(title=piece * 5000, content=piece * 5000)))
-    assert time.perf_counter() - began_s < 0.5
+    for _ in range(20):
+        terms(text)
+    assert time.perf_counter() - began_s < 0.15
 
 
 def test_the_beginning_of_an_item_is_read() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import dataclass
 
 from fakes.stored import TEN_O_CLOCK
@@ -149,3 +150,16 @@ def test_most_engagement_comes_first_within_a_theme() -> None:
     first = find(now, [], TEN_O_CLOCK, 1)
     assert [one.id for one in first[0].posts] == ["o5", "o4", "o3", "o2", "o1", "o0"]
     assert find(now[::-1], [], TEN_O_CLOCK, 1) == first
+
+
+def test_posts_that_are_made_to_be_many_themes_take_no_longer() -> None:
+    """Three strangers each who share fifty words of their own: each theme was looked for among the words of all."""
+
+    def own(group: int) -> str:
+        return " ".join(f"q{chr(97 + group // 26 % 26)}{chr(97 + group % 26)}{chr(97 + n)}z{n}" for n in range(26))
+
+    posts = [post(f"p{group}-{n}", own(group)) for group in range(200) for n in range(MIN_POSTS)]
+    began_s = time.perf_counter()
+    found = find(posts, [], TEN_O_CLOCK, 1000)
+    assert time.perf_counter() - began_s < 1
+    assert len(found) == 200
