@@ -1,7 +1,8 @@
 """From a *thing* (Reddit's word for a post or a comment, in its API and in its archives) to an Item.
 
 Pure: no file, no network. What can't be an item is a ``ValueError`` that names the field and never
-repeats the text, which is other people's.
+repeats the text, which is other people's. What no text can hold is mended here, and what no text of Reddit's is
+long enough for is cut, once and for all that read it later.
 """
 
 from __future__ import annotations
@@ -20,12 +21,22 @@ from ipc.messages import Item
 DELETED: Final = "[deleted]"
 #: What stands in place of a text that its author, or a moderator, took away.
 _TAKEN_AWAY: Final = frozenset({DELETED, "[removed]"})
+#: Longer is cut. Reddit takes 300 characters of a title, 40,000 of a text and 20 of a name; chosen with room.
+MAX_TITLE_CHARACTERS: Final = 1000
+MAX_TEXT_CHARACTERS: Final = 50_000
+MAX_AUTHOR_CHARACTERS: Final = 100
+#: A longer address is none: servers take about 8,000 bytes (RFC 9110, 4.1).
+MAX_URL_CHARACTERS: Final = 8000
 #: Where links of Reddit's own that come without a host belong.
 WWW: Final = "https://www.reddit.com"
 
 _FULLNAME: Final = re.compile(r"t[13]_[0-9a-z]{1,13}")
 #: Names of subreddits, and of the profiles (``u_some-name``) that the archives list among them.
 _SUBREDDIT: Final = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
+#: Control characters but for those that break and indent lines: a terminal would obey them, and tables end at a NUL.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+#: No control character and no blank, which browsers would take out: what is checked is what is opened.
+_ADDRESS: Final = re.compile(rf"[^\x00-\x20\x7f-\x9f]{{1,{MAX_URL_CHARACTERS}}}")
 #: The first second of the year 10000, where Python's dates end.
 _END_OF_TIME_UTC: Final = 253_402_300_800
 
@@ -121,10 +132,10 @@ def _item(thing: _Thing, name: str, source: str, collected_utc: int) -> Item:
     return Item(
         name=name,
         subreddit=thing.subreddit,
-        author=_clean(thing.author) or DELETED,
-        title="" if is_comment else _clean(thing.title),
-        content=_clean(content),
-        url=_clean(_comment_url(thing, name) if is_comment else _post_url(thing, name)),
+        author=_clean(thing.author, MAX_AUTHOR_CHARACTERS) or DELETED,
+        title="" if is_comment else _clean(thing.title, MAX_TITLE_CHARACTERS),
+        content=_clean(content, MAX_TEXT_CHARACTERS),
+        url=_comment_url(thing, name) if is_comment else _post_url(thing, name),
         created_utc=int(thing.created_utc),
         collected_utc=collected_utc,
         upvotes=thing.score,
@@ -135,24 +146,38 @@ def _item(thing: _Thing, name: str, source: str, collected_utc: int) -> Item:
 
 def _post_url(thing: _Thing, name: str) -> str:
     # Nothing but the web is linked to: a "javascript:" must not reach a page.
-    if thing.url and thing.url.startswith(("https://", "http://")):
-        return thing.url
-    return _on_www(thing.url) or _on_www(thing.permalink) or f"{WWW}/comments/{name[3:]}/"
+    is_web = (thing.url or "").startswith(("https://", "http://"))
+    found = _address(thing.url if is_web else _on_www(thing.url)) or _address(_on_www(thing.permalink))
+    return found or f"{WWW}/comments/{name[3:]}/"
 
 
 def _comment_url(thing: _Thing, name: str) -> str:
     post = (thing.link_id or "").removeprefix("t3_")
     built = f"{WWW}/r/{thing.subreddit}/comments/{post}/_/{name[3:]}/" if post.isalnum() else ""
-    return _on_www(thing.permalink) or built or f"{WWW}/r/{thing.subreddit}/"
+    return _address(_on_www(thing.permalink)) or _address(built) or f"{WWW}/r/{thing.subreddit}/"
 
 
 def _on_www(path: str | None) -> str:
     return WWW + path if path and path.startswith("/") else ""
 
 
-def _clean(text: str | None) -> str:
+def _address(url: str | None) -> str:
+    """Return the address, nothing when it is none."""
+    return _encodable(url) if url and _ADDRESS.fullmatch(url) else ""
+
+
+def _clean(text: str | None, most: int) -> str:
+    """Return ``text`` without what no text can hold, and cut where it is longer than any that Reddit takes."""
+    if text is None:
+        return ""
+    if len(text) > most:
+        text = f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _encodable(text))
+
+
+def _encodable(text: str) -> str:
     """Return ``text`` as what UTF-8 can carry: a lone half of a surrogate pair becomes a question mark."""
-    return (text or "").encode("utf-8", "replace").decode("utf-8")
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _unescaped(text: str) -> str:

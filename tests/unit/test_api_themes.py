@@ -158,8 +158,8 @@ def test_posts_that_are_made_to_be_many_themes_take_no_longer() -> None:
     def own(group: int) -> str:
         return " ".join(f"q{chr(97 + group // 26 % 26)}{chr(97 + group % 26)}{chr(97 + n)}z{n}" for n in range(26))
 
-    posts = [post(f"p{group}-{n}", own(group)) for group in range(200) for n in range(MIN_POSTS)]
+    posts = [post(f"p{group}-{n}", own(group)) for group in range(400) for n in range(MIN_POSTS)]
     began_s = time.perf_counter()
     found = find(posts, [], TEN_O_CLOCK, 1000)
     assert time.perf_counter() - began_s < 1
-    assert len(found) == 200
+    assert len(found) == 400

@@ -96,6 +96,37 @@ def test_half_an_emoji_is_mended() -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(item), type=type(item)) == item
 
 
+def test_control_characters_are_replaced() -> None:
+    """A terminal obeys them and a table ends at a NUL; those that break and indent lines stay."""
+    item = thing.from_archive(_line(POST, title="a\x00b\x1b[31m\x7f\x9b", selftext="a\r\n\tb\x85", author="\x08"), NOW)
+    assert item.title == "a\ufffdb\ufffd[31m\ufffd\ufffd"
+    assert (item.content, item.author) == ("a\r\n\tb\ufffd", "\ufffd")
+
+
+def test_what_is_longer_than_anything_on_reddit_is_cut() -> None:
+    """It ends in a mark, and is the same whoever brings it; all that Reddit takes is kept whole."""
+    whole = {"title": "t" * 300, "selftext": "x" * 40_000, "author": "a" * 20}
+    huge = {"title": "\U0001f600" * 10_000, "selftext": "x" * 1_000_000, "author": "a" * 10_000}
+    item = thing.from_api("t3", POST | whole, NOW)
+    assert (item.title, item.content, item.author) == (whole["title"], whole["selftext"], whole["author"])
+    item = thing.from_api("t3", POST | huge, NOW)
+    assert (len(item.title), len(item.content), len(item.author)) == (1000, 50_000, 100)
+    assert {text[-2:] for text in (item.title, item.content, item.author)} == {"\U0001f600\u2026", "x\u2026", "a\u2026"}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["https://example.com/" + "a" * 10_000, "https://a\r\nX-Header: b", "https://exa\tmple.com", "https://a b"],
+)
+def test_what_no_browser_would_open_as_it_stands_is_no_address(broken: str) -> None:
+    """The post's own page is linked to instead, and the subreddit where even that has none."""
+    at = "https://www.reddit.com"
+    assert thing.from_archive(_line(POST, url=broken), NOW).url == f"{at}{POST['permalink']}"
+    assert thing.from_archive(_line(POST, url=broken, permalink=f"/{broken}"), NOW).url == f"{at}/comments/abc1/"
+    comment = _line(COMMENT, permalink=f"/{broken}", link_id="t3_" + "a" * 10_000)
+    assert thing.from_archive(comment, NOW).url == f"{at}/r/Cursor/"
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
