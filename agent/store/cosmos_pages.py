@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from agent.records import Page
 from agent.store import cosmos_documents, places
 from agent.store.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from agent.records import Asked, Order
+    from agent.records import Asked, Order, Page
     from agent.store.cosmos_documents import Document
 
 _FIGURES: Final[dict[Order, str]] = {
@@ -57,10 +56,7 @@ def made_of(asked: Asked, documents: Iterable[Document], limit: int) -> Page:
         key=lambda pair: (pair[0].figure, pair[0].created_utc, pair[0].name),
         reverse=asked.order not in _ASCENDING,
     )
-    return Page(
-        items=[cosmos_documents.scored(document) for _, document in ordered[:limit]],
-        next=places.encode(ordered[limit - 1][0]) if len(ordered) > limit else None,
-    )
+    return places.page(((place, cosmos_documents.scored(document)) for place, document in ordered), limit)
 
 
 def _place(document: Document, order: Order) -> Place:

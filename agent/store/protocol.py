@@ -70,9 +70,10 @@ class Reading(Protocol):
     async def page(self, asked: Asked, after: str | None, limit: int) -> Page:
         """Return the next items of a list behind the place ``after``; None is its beginning.
 
-        Deleted ones are left out. What is written while somebody pages shifts nothing: a new item is on a page that
-        is still to come or on none. An item that moves in the order (its score or its comments change) may come
-        twice or not at all.
+        ``limit`` of them, fewer where their texts are very long (:data:`agent.store.places.MAX_CHARACTERS`): only
+        ``next`` says whether there are more. Deleted ones are left out. What is written while somebody pages shifts
+        nothing: a new item is on a page that is still to come or on none. An item that moves in the order (its score
+        or its comments change) may come twice or not at all.
 
         Raises:
             ValueError: ``after`` is no place of a list in this order.

@@ -7,13 +7,11 @@ by the weeks of its window and not by its items. A window of few items is sorted
 
 from __future__ import annotations
 
-import itertools
 from contextlib import ExitStack, closing
 from heapq import merge
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from agent.records import Page
 from agent.store import places, sqlite_rows, sqlite_schema, sqlite_windows
 from agent.store.places import Place
 from agent.store.sqlite_rows import COLUMNS
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
-    from agent.records import Asked
+    from agent.records import Asked, Page
 
 WEEK_S: Final = 7 * 24 * 3600
 #: Up to so many items a window is sorted, which reads each of their rows: 3 to 4 us a row. Beyond, the runs are
@@ -61,12 +59,7 @@ def page(connection: sqlite3.Connection, asked: Asked, after: str | None, limit:
             open_.enter_context(closing(connection.execute(*run))) for run in _runs(connection, asked, place, limit + 1)
         ]
         merged = merge(*runs, key=itemgetter(0, 1, 2), reverse=order.is_descending)
-        rows = list(itertools.islice(merged, limit + 1))
-    shown = rows[:limit]
-    return Page(
-        items=[sqlite_rows.scored(row[3:]) for row in shown],
-        next=places.encode(Place(asked.order, *shown[-1][:3])) if len(rows) > limit else None,
-    )
+        return places.page(((Place(asked.order, *row[:3]), sqlite_rows.scored(row[3:])) for row in merged), limit)
 
 
 def _runs(

@@ -71,6 +71,19 @@ async def test_pages_strung_together_are_the_list(store: Store, order: Order) ->
 
 
 @pytest.mark.parametrize("order", ORDERS)
+async def test_a_page_of_very_long_texts_ends_early(store: Store, order: Order) -> None:
+    """What is asked for by number must not fill the memory; nothing is lost, and a text of any length is on a page."""
+    long = 50_000
+    count = places.MAX_CHARACTERS // long + 5
+    stored = [scored(item(f"t3_{n}", created_utc=TEN_O_CLOCK + n, content="x" * long)) for n in range(count)]
+    await store.writer.write(stored, [], [])
+    asked = replace(EVERYTHING, order=order)
+    pages = [page async for page in paged(store.reader, asked, 500)]
+    assert [each for page in pages for each in page.items] == listed(stored, asked)
+    assert [len(page.items) for page in pages] == [count - 5, 5]
+
+
+@pytest.mark.parametrize("order", ORDERS)
 async def test_a_list_of_very_many_is_the_same(tmp_path: Path, order: Order) -> None:
     """SQLite sorts a window of few items and merges the runs of its weeks beyond: nobody can tell which it was.
 
@@ -234,16 +247,20 @@ def listed(stored: Iterable[Scored], asked: Asked) -> list[Scored]:
 
 async def strung(reader: Reading, asked: Asked, limit: int) -> list[Scored]:
     """Return all pages of a list, one after the other."""
-    found: list[Scored] = []
+    pages = [page async for page in paged(reader, asked, limit)]
+    assert all(len(page.items) == limit for page in pages[:-1])
+    return [each for page in pages for each in page.items]
+
+
+async def paged(reader: Reading, asked: Asked, limit: int) -> AsyncIterator[Page]:
+    """Yield the pages of a list, one after the other."""
     after: str | None = None
     while True:
         page = await reader.page(asked, after, limit)
-        assert len(page.items) <= limit
-        found += page.items
-        if page.next is None:
-            return found
-        assert len(page.items) == limit
-        after = page.next
+        assert 0 < len(page.items) <= limit or page.next is None
+        yield page
+        if (after := page.next) is None:
+            return
 
 
 def _latest(subreddit: str, items: int, created_utc: int, collected_utc: int) -> Latest:
