@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 import sys
 from contextlib import suppress
 from datetime import datetime
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
     #: Takes bytes, and returns when it can take more.
     Write = Callable[[bytes], Awaitable[None]]
 
-#: A cell that begins so is a formula to a spreadsheet, whoever wrote it (OWASP, CSV Injection).
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+#: A cell that begins so is a formula to a spreadsheet, whoever wrote it (OWASP, CSV Injection): also behind what some
+#: take away before they look, blanks, quotes and signs that show nothing.
+_FORMULA: Final = re.compile(
+    "[\t\r\n]|[\\s\"'\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*[=+\\-@\uff1d\uff0b\uff0d\uff20]"
+)
 _CHUNK_BYTES: Final = 64 * 1024
 
 _encoder: Final = msgspec.json.Encoder()
@@ -77,7 +81,7 @@ def _lines(rows: Sequence[Sequence[Any]]) -> bytes:
 def _cell(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
     """Return the value as a cell: a text that a spreadsheet would run gets the quote that says it is text."""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return f"'{value}" if _FORMULA.match(value) else value
     return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
 
 

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from agent.records import Asked, Sentiment
 from api import drivers, shifts
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 MAX_SHIFTS: Final = 10
 #: Of each side of a shift so many items are read, those nearest to it. Chosen: what changed shows in its first hours.
 READ_ITEMS: Final = 400
+#: So much of an item's text is kept and told. Chosen: more than the words are looked for in, and ten shifts with all of
+#: fifty long posts would be megabytes.
+CONTENT_CHARACTERS: Final = 1000
 _AT_ONCE: Final = 200
 
 
@@ -79,7 +83,7 @@ class ToldShift(Answer, frozen=True, kw_only=True):
     difference: float
     #: How often chance alone would show as much anywhere in any of the lines that were tested.
     p_value: float
-    #: Items after it that speak its direction loudest.
+    #: Items after it that speak its direction loudest; of a long ``content`` only the beginning.
     posts: list[Post]
     #: Of the items of the sentiment whose share changed more.
     words: list[ShiftWord]
@@ -204,7 +208,7 @@ class ShiftRoutes:
         place: str | None = None
         while len(items) < READ_ITEMS:
             page = await self._store.page(asked, place, _AT_ONCE)
-            items += page.items
+            items += [_short(each) for each in page.items]
             if (place := page.next) is None:
                 break
         return items
@@ -224,6 +228,15 @@ def _found(span: Span, series: dict[str | None, list[Counts]]) -> list[_Found]:
         for name, line in series.items()
         for each in shifts.find(line, len(series))
     ]
+
+
+def _short(scored: Scored) -> Scored:
+    """Return the item with the beginning of its text."""
+    content = scored.item.content
+    if len(content) <= CONTENT_CHARACTERS:
+        return scored
+    cut = f"{content[: CONTENT_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return replace(scored, item=replace(scored.item, content=cut))
 
 
 def _side(of: Counts) -> Side:

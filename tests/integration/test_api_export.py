@@ -26,7 +26,7 @@ from api import flat
 from api.endpoint import routes
 from api.errors import Refused, tell_errors
 from api.export import PAGE_ITEMS, ExportRoutes
-from api.export_formats import FORMATS, Format
+from api.export_formats import FORMATS, Format, _cell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -123,6 +123,14 @@ async def test_no_cell_of_csv_is_a_formula(api: RunningApi) -> None:
     response = await api.ask("GET", f"/api/v1/export?{OF_THE_DAY}")
     row = next(csv.DictReader(io.StringIO(await response.text(), newline="")))
     assert (row["title"], row["content"], row["author"]) == (f"'{HOSTILE}", f"'{HOSTILE}", "'@sum")
+
+
+@pytest.mark.parametrize("before", ["", " ", "\t", "\r\n", '"', "'", "\ufeff", "\u200b\u202e", "\xa0", "\x00"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_no_formula_hides_behind_what_a_spreadsheet_takes_away(before: str, sign: str) -> None:
+    """Blanks, quotes and signs that show nothing are no beginning."""
+    assert _cell(f"{before}{sign}1+1") == f"'{before}{sign}1+1"
+    assert _cell(f"a{before}{sign}1+1") == f"a{before}{sign}1+1"
 
 
 async def test_parquet_has_columns_of_their_types(api: RunningApi) -> None:
