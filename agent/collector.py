@@ -43,6 +43,8 @@ _log = logs.log(__name__)
 #: One page is fetched within this, or the collector is stuck: Reddit's slowest page is asyncpraw's pacing
 #: (10 s) and three tries of a request (16 s each).
 PAGE_DEADLINE_S: Final = 120.0
+#: Of an error that nobody expected. Chosen, not measured.
+MAX_DETAIL_CHARACTERS: Final = 300
 _MEGABYTE: Final = 1024 * 1024
 
 
@@ -158,7 +160,8 @@ class Collector:
                 "Subreddit not read: its new posts are missing", stream=stream, cause=error.cause, detail=str(error)
             )
         except Exception as error:  # noqa: BLE001 - one odd stream must not end the cycle of the others
-            detail = f"{type(error).__name__}: {error}"
+            # It may quote what was read, and goes into health, mails and the page.
+            detail = logs.harmless(f"{type(error).__name__}: {error}", MAX_DETAIL_CHARACTERS)
             tally.failures.append(SubredditFailure(subreddit=stream, cause="unexpected", detail=detail))
             _log.exception("Subreddit not read, unexpected error: its new posts are missing", stream=stream)
 

@@ -111,7 +111,7 @@ async def test_one_failing_stream_fails_alone_and_by_name(short_path: Path, anal
     source = ListSource(
         aws=[items(1)],
         banned=SourceUnavailable("r/banned is banned", "not_found"),
-        odd=KeyError("surprise"),
+        odd=KeyError("surprise\u202e" + "!" * 10_000),
         claude=[items(2)],
         artificial=[items(3)],
     )
@@ -124,6 +124,8 @@ async def test_one_failing_stream_fails_alone_and_by_name(short_path: Path, anal
         ("banned", "not_found"),
         ("odd", "unexpected"),
     ]
+    assert cycle.failures[1].detail.startswith("KeyError: 'surprise\\u202e!!!")
+    assert len(cycle.failures[1].detail) < 400
 
 
 @pytest.mark.parametrize(("failing", "outcome"), [(0, "succeeded"), (1, "succeeded"), (2, "failed"), (3, "failed")])
