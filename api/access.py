@@ -138,7 +138,11 @@ class Access:
 
 def is_here(request: web.Request) -> bool:
     """Tell whether a request comes from this machine, whoever's page may be behind it."""
-    return _peer_is_here(request) and not _is_forwarded(request) and _host_is_here(request)
+    at = _address(request, "sockname")
+    if not _peer_is_here(_address(request, "peername"), at) or any(map(_is_of_proxies, request.headers)):
+        return False
+    hosts = request.headers.getall("Host", [])
+    return len(hosts) == 1 and _host_is_here(hosts[0], at)
 
 
 def is_own(request: web.Request) -> bool:
@@ -148,25 +152,21 @@ def is_own(request: web.Request) -> bool:
     return set(request.headers.getall("Origin", [])) <= {f"{request.scheme}://{request.headers.get('Host')}"}
 
 
-def _peer_is_here(request: web.Request) -> bool:
-    peer = _address(request, "peername")
-    return is_loopback(peer) or (peer != "" and peer == _address(request, "sockname"))
+@lru_cache(maxsize=256)
+def _peer_is_here(peer: str, at: str) -> bool:
+    return is_loopback(peer) or (peer != "" and peer == at)
 
 
-def _is_forwarded(request: web.Request) -> bool:
-    return any(name.lower() in _FORWARDING or name.lower().startswith("x-forwarded") for name in request.headers)
-
-
-def _host_is_here(request: web.Request) -> bool:
-    hosts = request.headers.getall("Host", [])
-    name = _host_name(hosts[0]) if len(hosts) == 1 else None
-    return name is not None and (is_loopback_host(name) or name == _address(request, "sockname"))
-
-
-@lru_cache(maxsize=1024)
-def _host_name(host: str) -> str | None:
+@lru_cache(maxsize=256)
+def _host_is_here(host: str, at: str) -> bool:
     found = _HOST.fullmatch(host)
-    return None if found is None else found["name"].strip("[]").lower()
+    name = None if found is None else found["name"].strip("[]").lower()
+    return name is not None and (is_loopback_host(name) or name == at)
+
+
+@lru_cache(maxsize=256)
+def _is_of_proxies(header: str) -> bool:
+    return header.lower() in _FORWARDING or header.lower().startswith("x-forwarded")
 
 
 def _address(request: web.Request, end: Literal["peername", "sockname"]) -> str:

@@ -1,6 +1,6 @@
 """The application: every route, and what each request passes on its way to one.
 
-measure -> headers and CORS -> intake -> errors -> guard -> known answers -> bound -> handler
+The way itself is in :mod:`api.passage`; what has to be asked behind it has a bound of time.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from api.admin import AdminRoutes
-from api.drain import count
 from api.endpoint import routes
-from api.errors import tell_errors
 from api.events import EventRoutes
 from api.export import ExportRoutes
 from api.feed import Feed
-from api.guard import bound, guard
+from api.guard import bound
 from api.health import HealthRoutes
 from api.heavy_work import HeavyWork
 from api.known_answers import KnownAnswers
@@ -24,9 +22,9 @@ from api.lists import ListRoutes
 from api.memory_history import MemoryHistory
 from api.metrics import MetricsRoutes
 from api.observer import Observer
-from api.origins import decorate
 from api.overview import OverviewRoutes
 from api.page import PageRoutes
+from api.passage import Passage
 from api.posts import PostRoutes
 from api.probes import ProbeRoutes
 from api.reference import ReferenceRoutes
@@ -84,12 +82,7 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
     application = web.Application(
         client_max_size=MAX_BODY_BYTES,
         middlewares=(
-            requests.middleware(),
-            decorate(settings.api.api_cors_origins),
-            count(pulse.intake),
-            tell_errors,
-            guard(settings.api, endpoints),
-            KnownAnswers(store, endpoints).middleware(),
+            Passage(settings.api, endpoints, KnownAnswers(store), requests, pulse.intake).middleware(),
             bound(settings.api, endpoints),
         ),
     )

@@ -1,6 +1,6 @@
-"""Requests as items of the API's intake: counted in and out, and refused for the moment before a restart.
+"""Requests as items of the API's intake: refused for the moment before a restart, with an answer: come again.
 
-A request that is refused has its answer: come again in a second. One that was taken is finished first.
+One that was taken is finished first.
 """
 
 from __future__ import annotations
@@ -8,13 +8,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
-from api.errors import problem
+from api.errors import Refused
 from api.probes import LIVE
 
 if TYPE_CHECKING:
-    from aiohttp.typedefs import Handler, Middleware
+    from aiohttp import web
 
     from ipc.intake import Intake
 
@@ -22,19 +20,13 @@ if TYPE_CHECKING:
 _RETRY_AFTER: Final = {"Retry-After": "1"}
 
 
-def count(intake: Intake) -> Middleware:
-    """Return the middleware that takes each request through ``intake``."""
+def see_that_it_is_open(intake: Intake, request: web.Request) -> None:
+    """Let the request in, unless the API drains; a restart does not end that it lives.
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if intake.closed == "draining" and request.path != LIVE:  # which a restart does not end
-            detail = "The API is being restarted and takes no new request."
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "restarting", detail, _RETRY_AFTER)
-        with intake.in_hand():
-            intake.items_in += 1
-            try:
-                return await handler(request)
-            finally:
-                intake.items_out += 1
+    Raises:
+        Refused: 503.
 
-    return middleware
+    """
+    if intake.closed == "draining" and request.path != LIVE:
+        detail = "The API is being restarted and takes no new request."
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "restarting", detail, _RETRY_AFTER)

@@ -1,4 +1,4 @@
-"""Errors on their way out: one middleware turns each into a status and a JSON body, so that no handler needs a ``try``.
+"""Errors on their way out: one function turns each into a status and a JSON body, so that no handler needs a ``try``.
 
     Refused            the status that it carries   the request is wrong, or may not be done
     Unavailable        503, Retry-After             store, collector: away for now
@@ -21,9 +21,7 @@ from ipc import logs
 from ipc.errors import SentimentAgentError, StoreUnavailable, Unavailable, WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    from collections.abc import Mapping
 
 _log = logs.log(__name__)
 
@@ -60,34 +58,33 @@ class Problem(msgspec.Struct, frozen=True):
     error: str
 
 
-@web.middleware
-async def tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error as JSON."""
-    try:
-        return await handler(request)
-    except Refused as error:
-        return problem(error.status, error.code, str(error), error.headers)
-    except Unavailable as error:
-        retry_after_s = RETRY_AFTER_S if error.retry_after_s is None else round(error.retry_after_s)
-        code = "store_unavailable" if isinstance(error, StoreUnavailable) else "unavailable"
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, code, _sentence(str(error)), {"Retry-After": str(max(1, retry_after_s))}
-        )
-    except WireError as error:
-        return problem(HTTPStatus.BAD_GATEWAY, "bad_gateway", _sentence(str(error)))
-    except web.HTTPException as error:
-        return _of_aiohttp(request, error)
-    except Exception:  # noqa: BLE001 - one bad request must not cost the others anything
-        _log.exception("Request failed", method=request.method, path=request.path)
-        return problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here. The log has the details."
-        )
+def answer_to(request: web.Request, error: Exception) -> web.Response:
+    """Return the answer that tells the error, as JSON; log one that nobody foresaw."""
+    match error:
+        case Refused():
+            return problem(error.status, error.code, str(error), error.headers)
+        case Unavailable():
+            return _of_absence(error)
+        case WireError():
+            return problem(HTTPStatus.BAD_GATEWAY, "bad_gateway", _sentence(str(error)))
+        case web.HTTPException():
+            return _of_aiohttp(request, error)
+    _log.error("Request failed", method=request.method, path=request.path, exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here. The log has the details.")
 
 
 def problem(status: HTTPStatus | int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return the answer that tells a problem."""
     body = msgspec.json.encode(Problem(detail, code))
     return web.Response(status=int(status), body=body, content_type="application/json", headers=headers)
+
+
+def _of_absence(error: Unavailable) -> web.Response:
+    retry_after_s = RETRY_AFTER_S if error.retry_after_s is None else round(error.retry_after_s)
+    code = "store_unavailable" if isinstance(error, StoreUnavailable) else "unavailable"
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, code, _sentence(str(error)), {"Retry-After": str(max(1, retry_after_s))}
+    )
 
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -30,26 +30,28 @@ if TYPE_CHECKING:
 _log = logs.log(__name__)
 
 
-def guard(settings: ApiSettings, endpoints: Iterable[Endpoint]) -> Middleware:
-    """Return the middleware, for an application that serves these endpoints."""
-    access = Access(settings)
-    buckets = Buckets(settings.api_rate_per_second, settings.api_rate_burst)
-    by_handler = {endpoint.handler: endpoint for endpoint in endpoints}
+class Guard:
+    """Who stands at the door, by the settings."""
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    def __init__(self, settings: ApiSettings) -> None:
+        self._access = Access(settings)
+        self._buckets = Buckets(settings.api_rate_per_second, settings.api_rate_burst)
+
+    def admit(self, request: web.Request, endpoint: Endpoint | None) -> None:
+        """Let the request in to what it asks for, None for what is no endpoint.
+
+        Raises:
+            Refused: it comes too soon after others of its client, or its client may not.
+
+        """
         arrived(request)
-        caller = access.caller(request)
+        caller = self._access.caller(request)
         if not caller.is_here:
-            _limit(buckets.take(caller.name, time.monotonic()))
-        endpoint = by_handler.get(request.match_info.handler)
+            _limit(self._buckets.take(caller.name, time.monotonic()))
         scope = _scope(request, endpoint)
-        access.admit(request, caller, scope)
+        self._access.admit(request, caller, scope)
         if scope == "admin":
             _log.info("Admitted to act", path=request.path, by=caller.name)
-        return await handler(request)
-
-    return middleware
 
 
 def bound(settings: ApiSettings, endpoints: Iterable[Endpoint]) -> Middleware:

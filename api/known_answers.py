@@ -22,9 +22,9 @@ from api.single_flight import SingleFlight, StateLooks
 from ipc.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from aiohttp.typedefs import Handler, Middleware
+    from aiohttp.typedefs import Handler
 
     from agent.store.protocol import Reading
     from api.endpoint import Endpoint, MadeOf
@@ -69,12 +69,10 @@ class KnownAnswers:
     def __init__(
         self,
         store: Reading,
-        endpoints: Iterable[Endpoint],
         now_utc: Callable[[], float] = time.time,
         *,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        self._made_of = {each.path: each.made_of for each in endpoints if each.method == "GET"}
         self._looks = StateLooks(store)
         self._flights: SingleFlight[Representation | web.StreamResponse] = SingleFlight()
         self._now_utc = now_utc
@@ -82,22 +80,15 @@ class KnownAnswers:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._bytes = 0
 
-    def middleware(self) -> Middleware:
-        """Return the middleware, the innermost: it sees what the handler raises."""
-
-        @web.middleware
-        async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-            resource = request.match_info.route.resource
-            made_of = None if resource is None else self._made_of.get(resource.canonical)
-            if made_of is None or request.method not in ("GET", "HEAD"):
-                return await handler(request)
-            if made_of == "more":
-                told = _represented(await handler(request), is_tagged=False)
-            else:
-                told = await self._told(request, handler, made_of)
-            return await told.response(request) if isinstance(told, Representation) else told
-
-        return middleware
+    async def answer(self, request: web.Request, endpoint: Endpoint | None, handler: Handler) -> web.StreamResponse:
+        """Return what is known, or what the handler makes and raises."""
+        if endpoint is None or endpoint.method != "GET":
+            return await handler(request)
+        if endpoint.made_of == "more":
+            told = _represented(await handler(request), is_tagged=False)
+        else:
+            told = await self._told(request, handler, endpoint.made_of)
+        return await told.response(request) if isinstance(told, Representation) else told
 
     async def _told(
         self, request: web.Request, handler: Handler, made_of: MadeOf

@@ -1,4 +1,4 @@
-"""Which other sites' pages may read answers in a browser (CORS), and the headers that every answer carries.
+"""Which other sites' pages may read answers in a browser (CORS).
 
 An origin that the operator named is allowed, by exact match; ``*`` among the names allows every origin, as it did in
 the backend before this one. Cookies and other credentials are never part of it: there are none here.
@@ -18,69 +18,46 @@ from api.known_answers import AGE_HEADER
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from aiohttp.typedefs import Middleware
-
-    from api.errors import Handler
+    from multidict import CIMultiDict
 
 #: How long a browser may remember a preflight's answer, in seconds. Chosen, not measured.
 _MAX_AGE_S: Final = 600
 
-#: JSON is no page: nothing in it is ever loaded or run. The page brings a policy of its own.
-_SECURITY: Final = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    # No other site's page may embed an answer; one that may read it asks by CORS, for which this does not count.
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-    # Instead of the versions of Python and aiohttp.
-    "Server": "SentimentAgent",
-}
-
 #: What a page of another origin may read of an answer beside its body and what browsers show to all.
 _EXPOSED: Final = f"{SOURCE_HEADER}, {AGE_HEADER}, ETag, Link, X-Next-Cursor, Content-Disposition, Retry-After"
 
-#: Of pages alone: no window of another site holds on to one, and none asks for a device or for where the reader is.
-_OF_PAGES: Final = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
-}
 
+class Origins:
+    """The origins of API_CORS_ORIGINS."""
 
-def decorate(origins: Collection[str]) -> Middleware:
-    """Return the middleware that answers preflights and adds these headers to every answer."""
-    allowed = frozenset(origins)
+    def __init__(self, allowed: Collection[str]) -> None:
+        self._allowed = frozenset(allowed)
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    def preflight(self, request: web.Request) -> web.Response | None:
+        """Return the answer to a preflight, None to what is none."""
+        if request.method != "OPTIONS" or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
+            return None
+        if self._admitted(request) is None:
+            return problem(HTTPStatus.FORBIDDEN, "foreign_origin", "API_CORS_ORIGINS does not name this origin.")
+        return web.Response(
+            status=HTTPStatus.NO_CONTENT,
+            headers={
+                "Access-Control-Allow-Methods": "GET, POST",
+                "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match, X-Admin-Token",
+                "Access-Control-Max-Age": str(_MAX_AGE_S),
+            },
+        )
+
+    def mark(self, request: web.Request, headers: CIMultiDict[str]) -> None:
+        """Say in the headers of an answer whose pages may read it."""
+        if not self._allowed:
+            return
+        headers.add(hdrs.VARY, hdrs.ORIGIN)
+        if (origin := self._admitted(request)) is not None:
+            headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+
+    def _admitted(self, request: web.Request) -> str | None:
+        """Return the origin that asks, None where it is not allowed, or there is none."""
         origin = request.headers.get(hdrs.ORIGIN)
-        is_allowed = origin is not None and (origin in allowed or "*" in allowed)
-        if request.method == "OPTIONS" and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
-            response: web.StreamResponse = _preflight(is_allowed=is_allowed)
-        else:
-            response = await handler(request)
-        for name, value in _SECURITY.items():
-            response.headers.setdefault(name, value)
-        if response.headers.get(hdrs.CONTENT_TYPE, "").startswith("text/html"):
-            response.headers.update(_OF_PAGES)
-        if allowed:
-            response.headers.add("Vary", "Origin")
-        if is_allowed and origin is not None:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-        return response
-
-    return middleware
-
-
-def _preflight(*, is_allowed: bool) -> web.Response:
-    if not is_allowed:
-        return problem(HTTPStatus.FORBIDDEN, "foreign_origin", "API_CORS_ORIGINS does not name this origin.")
-    return web.Response(
-        status=HTTPStatus.NO_CONTENT,
-        headers={
-            "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match, X-Admin-Token",
-            "Access-Control-Max-Age": str(_MAX_AGE_S),
-        },
-    )
+        return origin if origin in self._allowed or "*" in self._allowed else None

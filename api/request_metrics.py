@@ -1,4 +1,4 @@
-"""Requests in figures: how many there were, and how long they took, by route. Counted by a middleware.
+"""Requests in figures: how many there were, and how long they took, by route.
 
 Counted in plain numbers by the event loop alone and made into Prometheus' families when somebody asks: the library's
 own counters, with their locks and labels, took a tenth of the time of a short request (measured).
@@ -6,13 +6,11 @@ own counters, with their locks and labels, took a tenth of the time of a short r
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
 from collections import defaultdict
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -21,9 +19,7 @@ from ipc import logs
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aiohttp.typedefs import Middleware
-
-    from api.errors import Handler
+    from api.endpoint import Endpoint
     from ipc.life import Pulse
 
 _log = logs.log(__name__)
@@ -56,29 +52,19 @@ class RequestMetrics(Collector):
         self._requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)
         self._times: defaultdict[str, _Times] = defaultdict(_Times)
 
-    def middleware(self) -> Middleware:
-        """Return the middleware that counts; the outermost, so that it sees what is answered."""
+    def note(self, method: str, endpoint: Endpoint | None, status: int, duration_s: float) -> None:
+        """Count a request that was answered.
 
-        @web.middleware
-        async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-            began_s = time.perf_counter()
-            response = await handler(request)
-            self._note(request, response.status, time.perf_counter() - began_s)
-            return response
-
-        return middleware
-
-    def _note(self, request: web.Request, status: int, duration_s: float) -> None:
-        route = _route(request)
-        self._requests[request.method if request.method in _METHODS else "other", route, status] += 1
+        Its route is the endpoint's template: a path could be anything, and each would be a series of its own.
+        """
+        route = "unmatched" if endpoint is None else endpoint.path
+        self._requests[method if method in _METHODS else "other", route, status] += 1
         times = self._times[route]
         times.counts[bisect_left(_BUCKETS_S, duration_s)] += 1
         times.sum_s += duration_s
         self._pulse.progress += 1
         if duration_s > SLOW_REQUEST_S:
-            _log.warning(
-                "Request slow", method=request.method, route=route, status=status, duration_s=round(duration_s, 3)
-            )
+            _log.warning("Request slow", method=method, route=route, status=status, duration_s=round(duration_s, 3))
 
     def collect(self) -> Iterable[Metric]:
         """Yield what was counted."""
@@ -93,9 +79,3 @@ class RequestMetrics(Collector):
             buckets = list(zip(_BOUNDS, accumulate(times.counts), strict=True))
             seconds.add_metric((route,), buckets, times.sum_s)
         yield seconds
-
-
-def _route(request: web.Request) -> str:
-    """Return the route's template: a path could be anything, and each would be a series of its own."""
-    resource = request.match_info.route.resource
-    return "unmatched" if resource is None else resource.canonical

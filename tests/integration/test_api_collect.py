@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from aiohttp import web
+from fakes.passage import behind_passage
 from fakes.processes import FakeCollector
 from fakes.running_api import RunningApi, running_api
 
 from api.admin import AdminRoutes
-from api.endpoint import routes
-from api.errors import tell_errors
-from api.guard import guard
 from ipc.settings import ApiSettings, Secret
 
 if TYPE_CHECKING:
@@ -100,11 +98,7 @@ async def test_each_broken_condition_closes_the_door(
 async def test_a_peer_that_is_not_loopback_needs_the_token(short_path: Path, collector: FakeCollector) -> None:
     """A connection that came over a Unix socket has no loopback address: its Host alone opens nothing."""
     endpoints = AdminRoutes(short_path / "run" / "collector.sock").endpoints()
-    application = web.Application(
-        middlewares=(tell_errors, guard(ApiSettings(admin_token=Secret(TOKEN)), endpoints)),
-    )
-    application.add_routes(routes(endpoints))
-    runner = web.AppRunner(application)
+    runner = web.AppRunner(behind_passage(endpoints, ApiSettings(admin_token=Secret(TOKEN))))
     await runner.setup()
     await web.UnixSite(runner, short_path / "http.sock").start()
     connector = aiohttp.UnixConnector(str(short_path / "http.sock"))

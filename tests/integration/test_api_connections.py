@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from aiohttp import web
+from fakes.passage import behind_passage
 from fakes.running_api import RunningApi, running_api
 from fakes.stored import item, scored
 
 from api.connections import RESERVE
-from api.endpoint import Endpoint, routes
-from api.errors import tell_errors
-from api.guard import bound, guard
+from api.endpoint import Endpoint
 from ipc.settings import ApiSettings
 
 if TYPE_CHECKING:
@@ -129,9 +128,7 @@ async def slow() -> AsyncIterator[str]:
         Endpoint(path="/never", handler=never, summary="-"),
         Endpoint(path="/stream", handler=stream, summary="-", is_stream=True),
     ]
-    settings = ApiSettings(api_request_timeout_s=0.2)
-    application = web.Application(middlewares=(tell_errors, guard(settings, endpoints), bound(settings, endpoints)))
-    application.add_routes(routes(endpoints))
+    application = behind_passage(endpoints, ApiSettings(api_request_timeout_s=0.2))
     application.router.add_get("/unscoped", unscoped)
     runner = web.AppRunner(application)
     await runner.setup()

@@ -18,13 +18,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from fakes.paged_store import PagedStore
+from fakes.passage import behind_passage
 from fakes.running_api import RunningApi, running_api
 from fakes.stored import TEN_O_CLOCK, item, scored
 from pyarrow import parquet
 
 from api import flat
-from api.endpoint import routes
-from api.errors import Refused, tell_errors
+from api.errors import Refused
 from api.export import PAGE_ITEMS, ExportRoutes
 from api.export_formats import FORMATS, Format, _cell
 
@@ -60,9 +60,7 @@ def of(store: PagedStore, stalled_s: float = 60.0) -> ExportRoutes:
 @asynccontextmanager
 async def exporting(routes_: ExportRoutes) -> AsyncIterator[Client]:
     """Serve exports."""
-    application = web.Application(middlewares=(tell_errors,))
-    application.add_routes(routes(routes_.endpoints()))
-    async with TestClient(TestServer(application)) as client:
+    async with TestClient(TestServer(behind_passage(routes_.endpoints()))) as client:
         yield client
 
 

@@ -13,11 +13,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from fakes.passage import behind_passage
 from fakes.running_api import RunningApi, running_api
 from fakes.stored import cycle, item, scored
 
 from api.answers import reply
-from api.endpoint import Endpoint, MadeOf, routes
+from api.endpoint import Endpoint, MadeOf
 from api.known_answers import KnownAnswers
 
 if TYPE_CHECKING:
@@ -222,10 +223,8 @@ async def served(made_of: MadeOf = "store", max_bytes: int = 1 << 20) -> AsyncIt
     """Serve a fake at /."""
     fake = Fake()
     endpoints = [Endpoint(path="/", handler=fake.handler, summary="A fake.", made_of=made_of)]
-    known = KnownAnswers(fake, endpoints, lambda: fake.second_utc, max_bytes=max_bytes)  # type: ignore[arg-type] # its state is all that is asked
-    application = web.Application(middlewares=[known.middleware()])
-    application.add_routes(routes(endpoints))
-    async with TestClient(TestServer(application)) as client:
+    known = KnownAnswers(fake, lambda: fake.second_utc, max_bytes=max_bytes)  # type: ignore[arg-type] # its state is all that is asked
+    async with TestClient(TestServer(behind_passage(endpoints, known=known))) as client:
         yield Served(fake, client)
 
 

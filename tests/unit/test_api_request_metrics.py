@@ -6,10 +6,12 @@ import asyncio
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from fakes.passage import behind_passage
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.endpoint import Endpoint
 from api.request_metrics import RequestMetrics
 from ipc.life import Pulse
 
@@ -25,8 +27,8 @@ async def figures(*paths: str) -> dict[tuple[str, ...], float]:
     """Return what is told after these were asked for, by name and labels (sorted by their names)."""
     pulse = Pulse("api")
     requests = RequestMetrics(pulse)
-    application = web.Application(middlewares=[requests.middleware()])
-    application.router.add_get("/posts/{id}", handler)
+    endpoints = [Endpoint(path="/posts/{id}", handler=handler, summary="-")]
+    application = behind_passage(endpoints, requests=requests, pulse=pulse)
     async with TestClient(TestServer(application)) as client:
         for path in paths:
             await (await client.get(path)).read()
