@@ -44,7 +44,7 @@ def test_an_error_keeps_its_type_and_calls_and_loses_its_words(tmp_path: Path, f
     logs.configure("collector", LogSettings(log_format=form, log_file="collector.log"), tmp_path)
     log = logs.log("test")
     log.info("Collection cycle started", cycle_id="c-1")
-    logging.getLogger("flair.data").warning("odd token in %s", PLANTED)
+    logging.getLogger("library.part").warning("odd token in %s", PLANTED)
     try:
         try:
             int(PLANTED)
