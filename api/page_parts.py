@@ -67,7 +67,7 @@ _LOADS: Final = """<link rel="icon" href="{icon}" type="image/svg+xml">
 <script type="module" src="{main}"></script>"""
 
 _HEALTH: Final = """<section aria-labelledby="health">
-<h2 id="health">Health <span class="verdict {status}">{status}</span></h2>
+<h2 id="health">Health <span class="word {status}">{status}</span></h2>
 {reasons}
 <dl class="figures">
 <div><dt>Items scored</dt><dd>{items}</dd></div>
@@ -82,6 +82,7 @@ _HEALTH: Final = """<section aria-labelledby="health">
 
 _TABLE: Final = """<section aria-labelledby="day">
 <h2 id="day">The last 24 hours <small>posts and comments, by subreddit</small></h2>
+<div class="scrolled" tabindex="0" role="group" aria-labelledby="day">
 <table>
 <thead><tr><th scope="col">Subreddit</th><th scope="col" class="number">Items</th>
 <th scope="col" class="bars"><span class="positive">positive</span> <span class="neutral">neutral</span>
@@ -91,6 +92,7 @@ _TABLE: Final = """<section aria-labelledby="day">
 {rows}
 </tbody>
 </table>
+</div>
 </section>"""
 
 _ROW: Final = """<tr class="{kind}"><th scope="row"><bdi>{name}</bdi></th><td class="number">{total}</td>
@@ -103,11 +105,11 @@ _BAR: Final = """<svg viewBox="0 0 100 8" preserveAspectRatio="none" role="img" 
 </svg>"""
 
 _POST: Final = """<li>
-<p class="score"><span class="verdict {sentiment}">{sentiment}</span>
+<p class="score"><span class="sentiment {sentiment}">{sentiment}</span>
 <span class="number {sentiment}">{compound}</span></p>
 <div><h3><bdi>{title}</bdi></h3>
 {text}
-<p class="about"><bdi>r/{subreddit}</bdi> by <bdi>{author}</bdi>, <time datetime="{at}">{ago}</time>{replies}</p></div>
+<p><bdi>r/{subreddit}</bdi> by <bdi>{author}</bdi>, <time datetime="{at}">{ago}</time>{replies}</p></article>
 </li>"""
 
 #: What stands in the place of all data while there is none to show.
@@ -255,7 +257,7 @@ def posts(newest: Sequence[Scored], now_utc: float) -> Html:
     """Return the newest posts."""
     shown = joined(_post(one, now_utc) for one in newest) or Html("<li>There are no posts yet.</li>")
     return fill(
-        '<section aria-labelledby="newest"><h2 id="newest">Newest posts</h2><ol class="posts">{posts}</ol></section>',
+        '<section aria-labelledby="newest"><h2 id="newest">Newest posts</h2><ol class="items">{posts}</ol></section>',
         posts=shown,
     )
 

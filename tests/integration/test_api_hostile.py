@@ -280,7 +280,7 @@ async def test_the_page_has_no_element_or_attribute_of_a_stranger(api: RunningAp
             assert re.match(r"https?://[^/]|/(?!/)|#", address), address[:100]
         assert tag != "script" or (each["src"] or "").startswith("/static/")
         assert tag != "meta" or each.get("content") in {"30", "width=device-width, initial-scale=1", "light dark", None}
-    assert [each["class"] for tag, each in shown.elements if tag == "ol"] == ["posts"]
+    assert [each["class"] for tag, each in shown.elements if tag == "ol"] == ["items"]
     assert len([tag for tag, each in shown.elements if tag == "time"]) == 25
     assert hostile.TEXTS["script"] in shown.text
     assert max(map(len, shown.text.split("\n"))) < 1000
