@@ -2,7 +2,7 @@
 
 import { get } from "./calls.js";
 import { element, outward, theirs } from "./element.js";
-import { counted, percent, signed, timed } from "./words.js";
+import { counted, percent, signed, start, timed } from "./words.js";
 
 const CHARACTERS = 320;
 //: An effect that is smaller says nothing. Chosen, as in the command `score`.
@@ -12,7 +12,7 @@ let numbers = 0;
 /** Return a post as an item of a list. */
 export function postCard(post) {
   const body = post.content.replaceAll(/\s+/g, " ").trim();
-  const heading = post.title || body.slice(0, CHARACTERS) || "(no text)";
+  const heading = shortened(post.title || body) || "(no text)";
   const text = element("p", { class: "text" }, theirs(shortened(post.title ? body : "")));
   const title = element("h3", {}, outward(post.url, theirs(heading)));
   const id = `why-${(numbers += 1)}`;
@@ -23,7 +23,7 @@ export function postCard(post) {
     element("article", {}, title, body && post.title ? text : null, about(post), element("div", { class: "asks" }, button), why));
 }
 
-const shortened = (text) => (text.length <= CHARACTERS ? text : `${text.slice(0, CHARACTERS).trimEnd()}\u2026`);
+const shortened = (text) => (text.length <= CHARACTERS ? text : `${start(text, CHARACTERS)}\u2026`);
 
 function meter(post) {
   const sure = post.rule === "text" || post.confidence > 0 ? `${percent(post.confidence)} sure` : "no text to judge";
@@ -33,7 +33,7 @@ function meter(post) {
 function about(post) {
   const parts = [
     ["r/", theirs(post.subreddit)],
-    post.author ? ["by ", theirs(post.author.slice(0, 40))] : null,
+    post.author ? ["by ", theirs(start(post.author, 40))] : null,
     [timed(post.created_utc)],
     post.comment_count === null ? null : [counted(post.comment_count, "comment")],
     post.upvotes === null ? null : [counted(post.upvotes, "upvote")],

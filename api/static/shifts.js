@@ -2,7 +2,7 @@
 
 import { element, opening, outward, theirs } from "./element.js";
 import { address } from "./state.js";
-import { counted, mood, moment, points, signed, timed } from "./words.js";
+import { counted, mood, moment, points, signed, start, timed } from "./words.js";
 
 const WORDS = 6;
 const SHOWN = 5;
@@ -43,5 +43,5 @@ function words(found) {
 }
 
 function post(each) {
-  return element("li", {}, element("span", { class: `number ${each.sentiment}` }, signed(each.compound_score)), " ", outward(each.url, theirs(each.title || each.content.slice(0, 120) || "(no text)")));
+  return element("li", {}, element("span", { class: `number ${each.sentiment}` }, signed(each.compound_score)), " ", outward(each.url, theirs(start(each.title || each.content, 200) || "(no text)")));
 }

@@ -28,6 +28,9 @@ export function signed(value, decimals = 2) {
   return Number(text) === 0 ? text : `${value > 0 ? "+" : MINUS}${text}`;
 }
 
+/** Return the beginning of a text of at most so many code units, no sign of it cut in half. */
+export const start = (text, most) => text.slice(0, most).replace(/[\ud800-\udbff]$/, "").trimEnd();
+
 export const percent = (share) => (share === null || share === undefined ? DASH : `${Math.round(share * 100)} %`);
 
 /** Return the class that colours a net; what is within five points of nothing is neither. Chosen, not measured. */
