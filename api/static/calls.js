@@ -30,9 +30,9 @@ export async function health() {
   return body;
 }
 
-/** Begin a collection; the token goes with it where there is one. */
+/** Begin a collection; a token is sent as either of the two kinds that there are (ADMIN_TOKEN, or one of API_TOKENS). */
 export async function collect(token) {
-  return call("/api/v1/admin/collect", { method: "POST", headers: token ? { "X-Admin-Token": token } : {} });
+  return call("/api/v1/admin/collect", { method: "POST", headers: token ? { "X-Admin-Token": token, Authorization: `Bearer ${token}` } : {} });
 }
 
 /** Forget all answers: the next call asks again. */

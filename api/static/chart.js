@@ -54,7 +54,7 @@ function picture(spec, width, readout) {
 }
 
 function levels(spec, width, y) {
-  return drawn("g", { class: "levels" }, ticks(...range(spec.lines), spec.height / 50).map((value) => [
+  return drawn("g", { class: "levels" }, ticks(...range(spec.lines), spec.height / 36).map((value) => [
     drawn("line", { class: Math.abs(value) < 1e-9 ? "zero" : "level", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }),
     drawn("text", { x: LEFT - 8, y: y(value), dy: "0.32em", "text-anchor": "end" }, inPoints(value)),
   ]));

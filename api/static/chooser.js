@@ -34,7 +34,7 @@ function custom(state) {
 }
 
 function chips(state) {
-  const chip = (words, changes, label) => element("a", { class: "chip", href: address(changes), "data-within": true, "aria-label": label }, words, element("span", { "aria-hidden": "true" }, "\u00d7"));
+  const chip = (words, changes, label) => element("a", { class: "chip", href: address(changes), "data-within": true, "aria-label": label }, element("span", {}, words), element("span", { "aria-hidden": "true" }, "\u00d7"));
   const two = state.view === "now" ? pair(state) : null;
   return element("div", { class: "chips" },
     two ? chip(["r/", theirs(two[0]), " and r/", theirs(two[1])], { compare: "" }, "Compare no longer") : null,

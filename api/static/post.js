@@ -20,7 +20,7 @@ export function postCard(post) {
   const button = element("button", { class: "ask", "aria-expanded": "false", "aria-controls": id, onclick: () => toggle(post, button, why, title, text) }, "Why?");
   return element("li", {},
     element("div", { class: "score" }, element("span", { class: `sentiment ${post.sentiment}` }, post.sentiment), meter(post)),
-    element("article", {}, title, body && post.title ? text : null, about(post), element("div", { class: "asks" }, button), why));
+    element("article", {}, title, body && post.title ? text : null, element("div", { class: "asks" }, about(post), button), why));
 }
 
 const shortened = (text) => (text.length <= CHARACTERS ? text : `${start(text, CHARACTERS)}\u2026`);

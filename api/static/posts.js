@@ -59,16 +59,19 @@ async function feeling(state) {
 }
 
 function filters(state, subreddits) {
-  const named = (of, name) => Object.fromEntries(Object.entries(of).map(([value, words]) => [value, [words, { [name]: value }]]));
-  const options = [...new Set([...subreddits, state.subreddit].filter(Boolean))];
-  const select = element("select", { onchange: () => go({ subreddit: select.value, compare: "" }) },
-    element("option", { value: "" }, "All"),
-    options.map((name) => element("option", { value: name, selected: name.toLowerCase() === state.subreddit.toLowerCase() }, `r/${name}`)));
+  const orders = Object.fromEntries(Object.entries(ORDERS).map(([value, words]) => [value, [words, { order: value }]]));
+  const stored = [...new Set([...subreddits, state.subreddit].filter(Boolean))];
   return element("div", { class: "filters" },
-    choices("Order", state.order, named(ORDERS, "order")),
-    element("label", {}, "Subreddit ", select),
-    choices("Kind", state.kind, named(KINDS, "kind")),
-    choices("Sentiment", state.sentiment, named(SENTIMENTS, "sentiment")));
+    choices("Order", state.order, orders),
+    selection("Subreddit", state.subreddit, [["", "All"], ...stored.map((name) => [name, `r/${name}`])], (subreddit) => go({ subreddit, compare: "" })),
+    selection("Kind", state.kind, Object.entries(KINDS), (kind) => go({ kind })),
+    selection("Sentiment", state.sentiment, Object.entries(SENTIMENTS), (sentiment) => go({ sentiment })));
+}
+
+function selection(label, chosen, options, choose) {
+  const select = element("select", { onchange: () => choose(select.value) },
+    options.map(([value, words]) => element("option", { value, selected: value.toLowerCase() === chosen.toLowerCase() }, words)));
+  return element("label", {}, label, " ", select);
 }
 
 function list(first, wanted, state) {

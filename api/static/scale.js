@@ -1,7 +1,7 @@
 // Arithmetic of charts: from values to places, and where an axis is marked. Draws nothing.
 
 const HOUR = 3600000;
-const STEPS_H = [1, 3, 6, 12, 24, 48, 168, 336, 720];
+const STEPS_H = [1, 3, 6, 12, 24, 48, 72, 168, 336, 720];
 
 /** Return the function from a value in `[from, to]` to its place in `[start, end]`. */
 export function linear([from, to], [start, end]) {
@@ -34,11 +34,19 @@ export function timeTicks(start, end, most) {
   return { times: found, areDays: step >= 24 };
 }
 
-/** Return the range of the nets with nothing in it, widened a little, and never narrower than 20 points. */
+/**
+ * Return the range of the nets and of nine in ten of their bands, with zero in it, never narrower than 20 points. The few widest
+ * bands, of buckets with hardly an item, are cut: they would make everything else flat.
+ */
 export function range(lines) {
-  const nets = lines.flatMap((line) => line.points.map((point) => point.net)).filter((net) => net !== null);
-  const low = Math.min(0, ...nets);
-  const high = Math.max(0, ...nets);
+  const all = lines.flatMap((line) => line.points).filter((point) => point.net !== null);
+  const part = (name, share) => {
+    const sorted = all.map((point) => point[name] ?? point.net).sort((one, other) => one - other);
+    return sorted.length ? [sorted[Math.floor((sorted.length - 1) * share)]] : [];
+  };
+  const nets = all.map((point) => point.net);
+  const low = Math.min(0, ...nets, ...part("net_low", 0.1));
+  const high = Math.max(0, ...nets, ...part("net_high", 0.9));
   const margin = Math.max(0.04, (high - low) * 0.12);
   return [Math.max(-1, Math.min(low - margin, -0.1)), Math.min(1, Math.max(high + margin, 0.1))];
 }

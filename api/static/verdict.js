@@ -26,7 +26,7 @@ export function showDifference(difference, state) {
   const { net, net_low: low, net_high: high } = difference;
   const isReal = net !== null && (low > 0 || high < 0);
   const words = net === null ? " can\u2019t be compared with r/" : !isReal ? " feels like r/" : net > 0 ? " is more positive than r/" : " is more negative than r/";
-  replace(points(net), isReal ? mood(net) : "neutral", [element("span", {}, "r/", theirs(one)), words, theirs(other)], net === null ? "One of them has no item in this window." : `Over ${windowWords(state)} their nets differ by ${points(net)} (95 % sure between ${points(low)} and ${points(high)})${isReal ? "" : ": chance alone explains that"}.`);
+  replace(points(net), isReal ? mood(net) : "neutral", [element("span", {}, "r/", theirs(one)), words, theirs(other)], net === null ? "One of them has no item in this window." : `Over ${windowWords(state)} their nets differ by ${points(net)} (95 % sure between ${points(low)} and ${points(high)})${isReal ? "" : ": chance alone explains that"}.`, "difference");
   document.title = `${one} and ${other}: SentimentAgent`;
 }
 
@@ -43,9 +43,9 @@ function changed(line, state) {
   return `${how}, ${line.difference_is_real ? "more than chance explains" : "within what chance explains"}`;
 }
 
-function replace(figure, tone, headline, sentence) {
+function replace(figure, tone, headline, sentence, what = "net sentiment") {
   document.getElementById("feeling").replaceChildren(
-    element("p", { class: `figure ${tone}` }, figure, element("span", {}, "net sentiment")),
+    element("p", { class: `figure ${tone}` }, figure, element("span", {}, what)),
     element("div", {}, element("h1", {}, headline), element("p", {}, sentence)),
   );
 }
