@@ -21,14 +21,13 @@ from agent.sources.protocol import Page
 from agent.sources.reddit import RedditSource
 from agent.store.choose import open_writer
 from ipc.framing import Deframer, frame
-from ipc.messages import Batch, Cycle, SubredditFailure, decode, encode
+from ipc.messages import Batch, Cycle, Item, SubredditFailure, decode, encode
 from ipc.settings import CollectorSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ipc.messages import Item
     from ipc.settings import Settings
 
     Thing = dict[str, Any]
@@ -162,6 +161,32 @@ def _shift(now_utc: int) -> Iterator[Thing]:
             yield _comment(f"h{hour}x{number}", now_utc - 3600 * hour - 60 * number - 400, text, subreddit="Shift")
 
 
+def unclean(now_utc: int) -> list[Item]:
+    """Return posts as no source of ours takes them, but as another's, or an earlier version's, may be in a store."""
+    texts = [text for text in map(_encodable, TEXTS.values()) if len(text) < 1000]
+    names = [name[:100] for name in map(_encodable, SUBREDDITS) if name]
+    return [
+        Item(
+            name=f"t3_u{number}",
+            subreddit=names[number % len(names)],
+            author=texts[number % len(texts)],
+            title=texts[number % len(texts)] if number else "T" * 2_000_000,
+            content=texts[number % len(texts)] if number else "x" * 400_000 + "\x00",
+            url=_encodable(url),
+            created_utc=now_utc - 40 - number,
+            collected_utc=now_utc - 30,
+            upvotes=2**63 - 1,
+            comment_count=-(2**63),
+            source="archive",
+        )
+        for number, url in enumerate(URLS)
+    ]
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
 def archive(path: Path, of: Sequence[Thing]) -> int:
     """Write an archive, some lines of it no JSON or no object; return how many lines it has."""
     lines = [json.dumps(thing).encode() for thing in of]
@@ -207,7 +232,7 @@ async def store(settings: Settings, items: Sequence[Item]) -> None:
 def _cycle() -> Cycle:
     failures = [
         SubredditFailure(subreddit="Cursor", cause="unexpected", detail=f"KeyError: {text}"[:300])
-        for text in (TEXTS["script"], TEXTS["half an emoji"].encode("utf-8", "replace").decode(), TEXTS["word"])
+        for text in (TEXTS["script"], _encodable(TEXTS["half an emoji"]), TEXTS["word"])
     ]
     now_utc = time.time()
     return Cycle(

@@ -412,6 +412,30 @@ async def test_no_word_of_a_stranger_is_in_the_log(home: Path, archived: Collect
     assert all(line.startswith("time=") for line in lines[:-1])
 
 
+async def test_what_no_source_takes_is_harmless_in_a_store(short_path: Path, now_utc: int) -> None:
+    """A store may hold what another version took: nothing relies on the sources alone."""
+    async with running_api(short_path) as api:
+        await hostile.store(api.settings, of := hostile.unclean(now_utc))
+        for address in ("/", *CALLS):
+            answer = await ask(api, address.replace("t3_t0", "t3_u1").replace("t1_c0", "t3_u2"))
+            assert answer.status == 200, address
+            # A title of half a million characters is told once in each list that has it.
+            assert len(answer.body) < 1_500_000, address
+            if answer.header("content-type").startswith("application/json"):
+                answer.json()
+        shown = Markup((await ask(api, "/")).body.decode())
+        for address in filter(None, (each.get("href") for _, each in shown.elements)):
+            assert re.match(r"https?://[^/]|/(?!/)|#", address), address[:100]
+        assert not [name for _, each in shown.elements for name in each if name.startswith("on") or name == "style"]
+        assert len(shown.text) < 20_000
+        metrics = text_string_to_metric_families((await ask(api, "/metrics")).body.decode())
+        named = {each.labels.get("subreddit", "") for family in metrics for each in family.samples}
+        assert {each.subreddit for each in of} <= named
+        for form in ("csv", "ndjson", "parquet"):
+            assert (await ask(api, f"/api/v1/export?format={form}&{WINDOW}")).status == 200
+        assert len(await listed(api, WINDOW)) == len(of)
+
+
 async def test_five_hundred_posts_of_the_greatest_length_are_told_in_parts(short_path: Path) -> None:
     """Lists end their pages early, and everything else tells the beginning: no answer grows with what is written."""
     now_utc = int(time.time())
