@@ -173,7 +173,7 @@ def unclean(now_utc: int) -> list[Item]:
             title=texts[number % len(texts)] if number else "T" * 2_000_000,
             content=texts[number % len(texts)] if number else "x" * 400_000 + "\x00",
             url=_encodable(url),
-            created_utc=now_utc - 40 - number,
+            created_utc=now_utc - number,
             collected_utc=now_utc - 30,
             upvotes=2**63 - 1,
             comment_count=-(2**63),
