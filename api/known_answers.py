@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from agent.store.protocol import Reading
     from api.endpoint import Endpoint, MadeOf
+
+#: The store's state that the request in hand saw before anything was asked for it; None where it is not known.
+STATE: Final = ContextVar[str | None]("STATE", default=None)
 
 #: Seconds since the answer was true. Present on a stale answer alone.
 AGE_HEADER: Final = "X-Stale-Seconds"
@@ -102,6 +106,7 @@ class KnownAnswers:
             return known.told
 
         async def make() -> Representation | web.StreamResponse:
+            STATE.set(state)
             told = _represented(await handler(request), is_tagged=made_of == "store")
             self._keep(key, told, made_of, moment)
             return told

@@ -6,7 +6,6 @@ Every bucket of the window is in a line, those without items too: a gap must be 
 from __future__ import annotations
 
 import asyncio
-import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -122,13 +121,6 @@ async def read_lines(store: Reading, span: Span, names: Sequence[str] | None, to
         of_all, *each = await asyncio.gather(*(store.series(name, *window) for name in (None, *names)))
         by_name = dict(zip(names, each, strict=True))
     return Lines(_filled(span, of_all), {name: _filled(span, points) for name, points in by_name.items()})
-
-
-async def unread(store: Reading, names: Sequence[str] | None) -> dict[str, str]:
-    """Return what the last collection could not read of these subreddits, or of all, with the cause."""
-    asked_for = None if names is None else {name.lower() for name in names}
-    failures = (await store.collections(time.time())).last_failures
-    return {each.subreddit: each.cause for each in failures if asked_for is None or each.subreddit.lower() in asked_for}
 
 
 def wrong(name: str, reason: str) -> Refused:

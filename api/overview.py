@@ -10,12 +10,13 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from agent.records import Totals
-from api.answers import Answer, Moment, Statistics, moment, named, reply, rounded, statistics
+from api.answers import Answer, Moment, Statistics, moment, reply, rounded, statistics
 from api.endpoint import Endpoint
 from api.intervals import Counts, counts, holm, interval, standardised, two_sided
 from api.levels import Levels
-from api.lines import LinesParameters, Span, Window, read_lines, span_of, unread
+from api.lines import LinesParameters, Span, Window, read_lines, span_of
 from api.parameters import read
+from api.provenance import Provenances
 from api.sentiment import total
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class OverviewRoutes:
 
     def __init__(self, store: Reading) -> None:
         self._store = store
+        self._provenances = Provenances(store)
 
     def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
@@ -105,12 +107,12 @@ class OverviewRoutes:
     async def _overview(self, request: web.Request) -> web.Response:
         wanted = read(request, LinesParameters)
         span, names = span_of(wanted), wanted.names
-        lines, all_before, before, missing, contents = await asyncio.gather(
-            read_lines(self._store, span, names, wanted.top),
-            self._store.totals(None, *span.before),
-            self._store.totals_by_subreddit(*span.before, _ALL),
-            unread(self._store, names),
-            self._store.contents(),
+        (lines, all_before, before), provenance = await self._provenances.beside(
+            asyncio.gather(
+                read_lines(self._store, span, names, wanted.top),
+                self._store.totals(None, *span.before),
+                self._store.totals_by_subreddit(*span.before, _ALL),
+            )
         )
         earlier = {each.subreddit.lower(): each.totals for each in before}
         named_lines = [("all", lines.all, all_before)]
@@ -121,8 +123,8 @@ class OverviewRoutes:
             window=span.told(),
             all=of_all,
             subreddits=others,
-            source=named(contents.sources),
-            unread=missing,
+            source=provenance.source,
+            unread=provenance.unread(names),
             timestamp=moment(time.time()),
         )
         return reply(overview, overview.source)

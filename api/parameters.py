@@ -40,6 +40,11 @@ class OfSubreddit(Parameters, frozen=True, kw_only=True):
         """The one subreddit that is meant; None for all."""
         return only(self.subreddit)
 
+    @property
+    def names(self) -> list[str] | None:
+        """The same as a list of one."""
+        return None if self.only is None else [self.only]
+
 
 class StatsParameters(OfSubreddit, frozen=True, kw_only=True):
     """GET /sentiment/stats."""

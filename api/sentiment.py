@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
 from agent.records import Totals
-from api.answers import Stats, TrendPoint, Trends, moment, named, reply, rounded, statistics
+from api.answers import Stats, TrendPoint, Trends, moment, reply, rounded, statistics
 from api.endpoint import Endpoint
 from api.parameters import StatsParameters, TrendsParameters, read
+from api.provenance import Provenances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ class SentimentRoutes:
 
     def __init__(self, store: Reading) -> None:
         self._store = store
+        self._provenances = Provenances(store)
 
     def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
@@ -54,16 +55,14 @@ class SentimentRoutes:
     async def _stats(self, request: web.Request) -> web.Response:
         wanted = read(request, StatsParameters)
         since_utc, until_utc = window(wanted.hours)
-        totals, contents, unread = await asyncio.gather(
-            self._store.totals(wanted.only, since_utc, until_utc), self._store.contents(), self._unread(wanted.only)
-        )
+        totals, provenance = await self._provenances.beside(self._store.totals(wanted.only, since_utc, until_utc))
         stats = Stats(
             subreddit=wanted.only or "all",
             time_window_hours=wanted.hours,
             statistics=statistics(totals),
-            unread=unread,
+            unread=provenance.unread(wanted.names),
             timestamp=moment(time.time()),
-            source=named(contents.sources),
+            source=provenance.source,
         )
         return reply(stats, stats.source)
 
@@ -71,10 +70,8 @@ class SentimentRoutes:
         wanted = read(request, TrendsParameters)
         since_utc, until_utc = window(wanted.hours)
         bucket_hours = 1 if wanted.hours <= _HOURLY_UP_TO else 24
-        series, contents, unread = await asyncio.gather(
-            self._store.series(wanted.only, since_utc, until_utc, bucket_hours * _HOUR_S),
-            self._store.contents(),
-            self._unread(wanted.only),
+        series, provenance = await self._provenances.beside(
+            self._store.series(wanted.only, since_utc, until_utc, bucket_hours * _HOUR_S)
         )
         # Summed here, not asked for: between two questions more may be stored, and the points would not add up.
         summed = statistics(total([point.totals for point in series]))
@@ -83,20 +80,13 @@ class SentimentRoutes:
             time_window_hours=wanted.hours,
             trend_data=summed,
             statistics=summed,
-            unread=unread,
+            unread=provenance.unread(wanted.names),
             timestamp=moment(time.time()),
             bucket_hours=bucket_hours,
             points=_points(series, since_utc, until_utc, bucket_hours * _HOUR_S),
-            source=named(contents.sources),
+            source=provenance.source,
         )
         return reply(trends, trends.source)
-
-    async def _unread(self, only: str | None) -> dict[str, str]:
-        """Return what the last collection could not read of what is asked for, by name, with the cause."""
-        failures = (await self._store.collections(time.time())).last_failures
-        return {
-            each.subreddit: each.cause for each in failures if only is None or only.lower() == each.subreddit.lower()
-        }
 
 
 def window(hours: int) -> tuple[int, int]:

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 
 from agent.records import Asked, Sentiment
 from api import drivers, shifts
-from api.answers import DECIMALS, Answer, Moment, Post, moment, named, post, reply, rounded
+from api.answers import DECIMALS, Answer, Moment, Post, moment, post, reply, rounded
 from api.endpoint import Endpoint
 from api.intervals import Counts, counts, interval
-from api.lines import LinesParameters, Span, Window, read_lines, span_of, unread
+from api.lines import LinesParameters, Span, Window, read_lines, span_of
 from api.parameters import read
+from api.provenance import ask
 from api.shifts import Shift
 from api.terms import text_of
 
@@ -147,9 +148,7 @@ class ShiftRoutes:
         return reply(told, told.source)
 
     async def _computed(self, span: Span, names: list[str] | None, top: int) -> Shifts:
-        lines, missing, contents = await asyncio.gather(
-            read_lines(self._store, span, names, top), unread(self._store, names), self._store.contents()
-        )
+        lines, provenance = await asyncio.gather(read_lines(self._store, span, names, top), ask(self._store))
         series: dict[str | None, list[Counts]] = {None: [counts(each) for each in lines.all]}
         series |= {name: [counts(each) for each in line] for name, line in lines.subreddits.items()}
         rich = {name: line for name, line in series.items() if shifts.is_enough(line)}
@@ -162,8 +161,8 @@ class ShiftRoutes:
             found=len(found),
             tested=len(rich),
             too_few=[name or "all" for name in series if name not in rich],
-            source=named(contents.sources),
-            unread=missing,
+            source=provenance.source,
+            unread=provenance.unread(names),
             timestamp=moment(time.time()),
         )
 

@@ -83,6 +83,20 @@ async def test_a_write_is_in_the_next_answer(api: RunningApi) -> None:
         assert health["database"]["items"] == 30 + written
 
 
+async def test_what_the_last_collection_could_not_read_is_in_the_next_answer(api: RunningApi) -> None:
+    """As is a new source, also in an answer that nobody asked for before: neither is remembered beyond a write."""
+    now = int(time.time())
+    for hours in range(1, 20, 2):
+        await api.store(cycles=(cycle(f"failed{hours}", finished_utc=now + hours, failed=True),))
+        for path in ("stats", "trends", "overview"):
+            assert (await api.get(f"/sentiment/{path}?hours={hours}"))["unread"] == {"aws": "forbidden"}
+        await api.store(cycles=(cycle(f"succeeded{hours}", finished_utc=now + hours + 1),))
+        for path in ("stats", "trends", "overview"):
+            assert (await api.get(f"/sentiment/{path}?hours={hours}"))["unread"] == {}
+    await api.store(scored(item("t3_sample", created_utc=now - 5, source="sample")))
+    assert (await api.get(f"{STATS.removeprefix('/api/v1')}?hours=100"))["source"] == "reddit, sample"
+
+
 async def test_an_answer_is_what_one_that_nobody_kept_would_say(api: RunningApi) -> None:
     """Of the same second and store: an address asked twice, and in another spelling, which nobody asked before."""
     for path in PATHS[:5]:
