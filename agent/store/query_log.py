@@ -7,6 +7,7 @@ that is read in floods the file. At DEBUG each query has its own line. A slow on
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _log = logs.log(__name__)
+#: Asked before a line at DEBUG is made, which most often nobody wants: making it costs more than a short query.
+_level = logging.getLogger(__name__)
 
 #: Between two lines at INFO about queries of one name. Chosen, not measured.
 INTERVAL_S: Final = 1.0
@@ -46,7 +49,7 @@ class QueryLog:
         if duration_ms > self._slow_ms:
             _log.warning("Query slow", limit_ms=self._slow_ms, **facts)
         elif quiet:
-            _log.debug("Query", **facts)
+            _note_debug(facts)
         else:
             self._note_often(name, duration_ms, facts)
 
@@ -56,9 +59,14 @@ class QueryLog:
         if held.told_s is not None and now_s - held.told_s < INTERVAL_S:
             held.also += 1
             held.also_ms += duration_ms
-            _log.debug("Query", **facts)
+            _note_debug(facts)
             return
         if held.also:
             facts |= {"also": held.also, "also_ms": round(held.also_ms, 2)}
         _log.info("Query", **facts)
         held.told_s, held.also, held.also_ms = now_s, 0, 0.0
+
+
+def _note_debug(facts: dict[str, str | float]) -> None:
+    if _level.isEnabledFor(logging.DEBUG):
+        _log.debug("Query", **facts)

@@ -11,11 +11,11 @@ import asyncio
 import random
 import sqlite3
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from agent.records import Page
+from agent.store.thread import Thread
 from ipc.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class SqliteConnection:
         self._log = log
         self._timeout_s = timeout_s
         self._opening_timeout_s = opening_timeout_s or timeout_s
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"sqlite-{path.stem}")
+        self._thread = Thread(f"sqlite-{path.stem}")
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
 
@@ -116,8 +116,8 @@ class SqliteConnection:
 
     async def close(self) -> None:
         """Close after the calls that wait have ended."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
-        self._thread.shutdown(wait=False)
+        await self._thread.run(self._close)
+        self._thread.end()
 
     async def _try(
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **options: P.kwargs
@@ -147,7 +147,7 @@ class SqliteConnection:
         limit_s = self._opening_timeout_s if self._connection is None else self._timeout_s
         try:
             async with asyncio.timeout(limit_s):
-                return await asyncio.get_running_loop().run_in_executor(self._thread, timed)
+                return await self._thread.run(timed)
         except TimeoutError as error:
             self._interrupt()
             raise StoreUnavailable(f"the database {self._path} did not answer within {limit_s:g} s") from error

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 import subprocess
@@ -233,8 +234,11 @@ async def test_a_fault_of_ours_is_no_unavailable_store(path: Path) -> None:
     await connection.close()
 
 
-async def test_queries_are_logged_with_their_time_and_slow_ones_say_so(path: Path) -> None:
+async def test_queries_are_logged_with_their_time_and_slow_ones_say_so(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """An ordinary query is one line at INFO, a health poll one at DEBUG, anything above the limit a warning."""
+    caplog.set_level(logging.DEBUG)
     await _write(path, "t3_a", "t3_b")
     with structlog.testing.capture_logs() as events:
         async with SqliteReader(path, SETTINGS) as reader:

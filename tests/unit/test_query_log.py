@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from typing import TYPE_CHECKING
+
 import structlog
 
 from agent.store.query_log import QueryLog
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class Clock:
@@ -18,8 +24,9 @@ class Clock:
         return self.now_s
 
 
-def test_a_crowd_of_queries_is_one_line_a_second_that_counts_the_others() -> None:
+def test_a_crowd_of_queries_is_one_line_a_second_that_counts_the_others(caplog: pytest.LogCaptureFixture) -> None:
     """The first is told at once; the next line carries the number and the time of those between."""
+    caplog.set_level(logging.DEBUG)
     clock = Clock()
     log = QueryLog(200, clock)
     with structlog.testing.capture_logs() as events:
