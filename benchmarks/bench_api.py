@@ -2,9 +2,10 @@
 
 `wrk` loads each of the two with 50 connections for five seconds a call, at 10,000 and at 1,000,000 stored items, while
 a writer stores 200 items of an archive a second, in ten batches. The peer is fastapi_peer.py: plain FastAPI with
-uvicorn. Both are one process and write no log of requests. `stats, each another` asks for another window or subreddit
-each time, so that hardly any answer is told twice: what a cache of answers does not help. The CPU time of a request is
-the server's own, which other load on the machine hardly changes. The peer and wrk are for this benchmark alone:
+uvicorn. Both are one process and write no log of requests. `stats, each another` asks for 3,528 windows and subreddits
+in turn, so that hardly any answer is told twice: what a cache of answers does not help. The CPU time of a request is
+the server's own, which other load on the machine hardly changes, unless threads hand over between cores. The peer
+and wrk are for this benchmark alone:
 
     apt-get install wrk
     .venv/bin/pip install fastapi 'uvicorn[standard]' aiosqlite
@@ -69,7 +70,7 @@ _EACH_ANOTHER: Final = """
 local number = 0
 request = function()
   number = number + 1
-  local of = number % 21
+  local of = math.floor(number / 168) % 21
   local subreddit = of == 20 and "" or "&subreddit=subreddit_" .. of
   return wrk.format("GET", "/api/v1/sentiment/stats?hours=" .. (1 + number % 168) .. subreddit)
 end
