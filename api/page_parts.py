@@ -54,7 +54,8 @@ _PAGE: Final = """<!doctype html>
 </main>
 <footer>
 <p>Version {version}. <span class="plain">Made at {now}; renews itself every 30 seconds.</span>
-<a href="/docs">API</a>, <a href="/api/v1/health">health</a> and <a href="/metrics">metrics</a> for programs.</p>
+<span class="links"><a href="/docs">API</a>, <a href="/api/v1/health">health</a> and
+<a href="/metrics">metrics</a> for programs.</span></p>
 </footer>
 </body>
 </html>

@@ -11,6 +11,7 @@ const TOP = 22;
 const AXIS = 24;
 const VOLUME = 46;
 const GAP = 20;
+const MARK = 18;
 const HOUR = 3600000;
 let clips = 0;
 
@@ -22,6 +23,8 @@ export function chart(spec) {
   const readout = element("p", { class: "readout" }, spec.note);
   const place = element("div", { class: "drawing" });
   const figure = element("figure", { class: "chart" }, readout, place, opening("Figures as a table", () => asTable(spec), { class: "figures-table" }));
+  // Its room is kept, so that nothing below jumps when it is drawn.
+  place.style.minBlockSize = `${tall(spec)}px`;
   let width = 0;
   new ResizeObserver(([entry]) => {
     const now = Math.round(entry.contentRect.width);
@@ -32,10 +35,12 @@ export function chart(spec) {
   return figure;
 }
 
+const tall = (spec) => TOP + spec.height + (spec.hasVolume ? GAP + VOLUME : 0) + AXIS;
+
 function picture(spec, width, readout) {
   const volume = spec.hasVolume ? GAP + VOLUME : 0;
   const bottom = TOP + spec.height;
-  const height = bottom + volume + AXIS;
+  const height = tall(spec);
   const at = linear([spec.start, spec.end], [LEFT, width - RIGHT]);
   const middle = (point) => at(Math.min(spec.end, Math.max(spec.start, +new Date(point.start) + (spec.hours * HOUR) / 2)));
   const y = linear(range(spec.lines), [bottom, TOP]);
@@ -95,13 +100,22 @@ function oneLine(line, hours, x, y, clip) {
   ]));
 }
 
+/** Draw the marks; those that would lie on each other share a label. */
 function marks(spec, at, bottom) {
-  return drawn("g", { class: "marks" }, (spec.marks ?? []).map((mark) => [
-    drawn("line", { x1: at(mark.at), x2: at(mark.at), y1: TOP - 4, y2: bottom }),
-    drawn("circle", { cx: at(mark.at), cy: TOP - 11, r: 9 }),
-    drawn("text", { x: at(mark.at), y: TOP - 11, dy: "0.34em", "text-anchor": "middle" }, mark.number),
-    drawn("title", {}, mark.label),
-  ]));
+  const groups = [];
+  for (const mark of [...(spec.marks ?? [])].sort((one, other) => one.at - other.at)) {
+    if (groups.length && at(mark.at) - at(groups.at(-1)[0].at) < MARK * (groups.at(-1).length + 1)) groups.at(-1).push(mark);
+    else groups.push([mark]);
+  }
+  return drawn("g", { class: "marks" }, groups.map((group) => {
+    const numbers = group.map((mark) => mark.number).sort((one, other) => one - other);
+    const width = MARK + 12 * (group.length - 1);
+    return drawn("g", {},
+      drawn("title", {}, group.map((mark) => mark.label).join("; ")),
+      group.map((mark) => drawn("line", { x1: at(mark.at), x2: at(mark.at), y1: TOP - 4, y2: bottom })),
+      drawn("rect", { x: at(group[0].at) - width / 2, y: TOP - 20, width, height: MARK, rx: MARK / 2 }),
+      drawn("text", { x: at(group[0].at), y: TOP - 11, dy: "0.34em", "text-anchor": "middle" }, numbers.join(" \u00b7 ")));
+  }));
 }
 
 /** Let pointer and arrow keys choose a bucket; to a screen reader the chart is a slider over its buckets. */

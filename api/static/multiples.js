@@ -12,6 +12,9 @@ const MOST = 32;
 const HOUR = 3600000;
 let picked = null;
 
+/** Return the one that waits for another to be compared with, or null. */
+export const waiting = () => picked;
+
 /** Return the heading and the pictures. */
 export function multiples(lines, frame, state, shifts) {
   if (!lines.length) return [element("h2", { id: "each" }, "By subreddit"), element("p", { class: "empty" }, "No subreddit has items in this window.")];

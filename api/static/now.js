@@ -5,7 +5,7 @@ import { chart } from "./chart.js";
 import { bar } from "./chooser.js";
 import { difference, differences } from "./difference.js";
 import { element } from "./element.js";
-import { multiples } from "./multiples.js";
+import { multiples, waiting } from "./multiples.js";
 import { shiftList } from "./shifts.js";
 import { pair, parameters, windowWords } from "./state.js";
 import { showDifference, showFeeling, showNothing } from "./verdict.js";
@@ -24,7 +24,7 @@ export function now(root) {
     const mine = (turn += 1);
     const found = await ask(state);
     if (mine !== turn || root.querySelector("svg:focus")) return;
-    const said = JSON.stringify([state, { ...found, overview: { ...found.overview, timestamp: null } }]);
+    const said = JSON.stringify([state, waiting(), { ...found, overview: { ...found.overview, timestamp: null } }]);
     if (said === last) return;
     last = said;
     render(root, state, found);
@@ -71,6 +71,10 @@ function numbered(shifts, state) {
 }
 
 function alone(shown, frame, state, shifts) {
+  if (shown?.statistics.total === 0) {
+    showFeeling(shown, state);
+    return [element("h2", { id: "line" }, "Net sentiment"), element("p", { class: "empty" }, "Nothing to draw: no item of this window is here.")];
+  }
   if (!shown) {
     showNothing(`r/${state.subreddit} has no item in this window, or there is no such subreddit here.`);
     return [element("h2", { id: "line" }, "Net sentiment"), element("p", { class: "empty" }, "Nothing to draw.")];

@@ -15,8 +15,8 @@ const feels = (net) => LEVELS.find(([from]) => (from > 0 ? net >= from : net > f
 export function showFeeling(line, state) {
   const name = state.subreddit ? element("span", {}, "r/", theirs(line.subreddit)) : "The communities";
   const is = state.subreddit ? "is" : "are";
-  const headline = line.net === null ? [name, ` said nothing in ${windowWords(state)}`] : [name, ` ${is} `, element("span", { class: mood(line.net) }, feels(line.net))];
-  replace(points(line.net), mood(line.net), headline, line.net === null ? "No item in this window: there is nothing to judge." : `${counted(line.statistics.total, "item")} in ${windowWords(state)}; 95 % sure between ${points(line.net_low)} and ${points(line.net_high)}. ${changed(line, state)}.`);
+  const headline = line.net === null ? ["Nothing is known of ", state.subreddit ? name : "the communities", ` in ${windowWords(state)}`] : [name, ` ${is} `, element("span", { class: mood(line.net) }, feels(line.net))];
+  replace(points(line.net), mood(line.net), headline, line.net === null ? "No item of this window is here: there is nothing to judge, which is not the same as silence." : `${counted(line.statistics.total, "item")} in ${windowWords(state)}; 95 % sure between ${points(line.net_low)} and ${points(line.net_high)}. ${changed(line, state)}.`);
   document.title = `${points(line.net)} ${state.subreddit ? `r/${line.subreddit}` : "SentimentAgent"}`;
 }
 
