@@ -109,7 +109,7 @@ function marks(spec, at, bottom) {
   }
   return drawn("g", { class: "marks" }, groups.map((group) => {
     const numbers = group.map((mark) => mark.number).sort((one, other) => one - other);
-    const width = MARK + 12 * (group.length - 1);
+    const width = MARK + 17 * (group.length - 1);
     return drawn("g", {},
       drawn("title", {}, group.map((mark) => mark.label).join("; ")),
       group.map((mark) => drawn("line", { x1: at(mark.at), x2: at(mark.at), y1: TOP - 4, y2: bottom })),

@@ -54,7 +54,7 @@ function render(root, state, { overview, more, shifts }) {
   const frame = { start: +new Date(overview.window.start), end: +new Date(overview.window.end), hours: overview.window.bucket_hours, height: height() };
   const shown = state.subreddit ? line(lines, state.subreddit) : overview.all;
   const among = numbered(shifts.shifts, state);
-  const main = two?.every(Boolean) ? compared(two, frame, state) : alone(shown, frame, state, among);
+  const main = two?.every(Boolean) ? compared(two, frame, state, among) : alone(shown, frame, state, among);
   root.replaceChildren(
     bar(state),
     ...[staleness(overview), unread(overview)].filter(Boolean),
@@ -66,9 +66,12 @@ function render(root, state, { overview, more, shifts }) {
 
 /** The newest first, each with the number that it has on the chart. */
 function numbered(shifts, state) {
-  const isMeant = (shift) => !state.subreddit || shift.subreddit.toLowerCase() === state.subreddit.toLowerCase();
+  const names = (pair(state) ?? [state.subreddit]).filter(Boolean).map((name) => name.toLowerCase());
+  const isMeant = (shift) => !names.length || names.includes(shift.subreddit.toLowerCase());
   return shifts.filter(isMeant).sort((one, other) => new Date(other.at) - new Date(one.at)).map((shift, index) => ({ ...shift, number: index + 1 }));
 }
+
+const marks = (shifts) => shifts.map((shift) => ({ at: +new Date(shift.at), number: shift.number, label: `Shift ${shift.number}, r/${shift.subreddit}` }));
 
 function alone(shown, frame, state, shifts) {
   if (shown?.statistics.total === 0) {
@@ -81,14 +84,13 @@ function alone(shown, frame, state, shifts) {
   }
   showFeeling(shown, state);
   const title = `Net sentiment of ${state.subreddit ? `r/${shown.subreddit}` : "all subreddits"}, ${windowWords(state)}`;
-  const marks = shifts.map((shift) => ({ at: +new Date(shift.at), number: shift.number, label: `Shift ${shift.number}, r/${shift.subreddit}` }));
   return [
     element("h2", { id: "line" }, "Net sentiment", element("small", {}, " with the number of items beneath")),
-    chart({ ...frame, title, note: NOTE, hasVolume: true, marks, lines: [{ name: shown.subreddit, points: shown.points, tone: "one" }] }),
+    chart({ ...frame, title, note: NOTE, hasVolume: true, marks: marks(shifts), lines: [{ name: shown.subreddit, points: shown.points, tone: "one" }] }),
   ];
 }
 
-function compared(two, frame, state) {
+function compared(two, frame, state, shifts) {
   const whole = difference(two[0], two[1]);
   showDifference(whole, state);
   const names = two.map((each) => `r/${each.subreddit}`);
@@ -97,7 +99,7 @@ function compared(two, frame, state) {
   const between = { name: "difference", points: differences(two[0].points, two[1].points), tone: "one", isNamed: true };
   return [
     element("h2", { id: "line" }, element("span", { class: "key one" }, names[0]), " and ", element("span", { class: "key two" }, names[1])),
-    chart({ ...frame, title, note: NOTE, hasVolume: true, lines }),
+    chart({ ...frame, title, note: NOTE, hasVolume: true, marks: marks(shifts), lines }),
     element("h2", {}, "Their difference", element("small", {}, ` ${names[0]} minus ${names[1]}; where the band leaves out zero, it is more than chance`)),
     chart({ ...frame, height: frame.height * 0.6, title: `Difference of ${title}`, note: "Where a bucket has items of both.", lines: [between] }),
   ];

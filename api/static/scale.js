@@ -47,8 +47,10 @@ export function range(lines) {
   const nets = all.map((point) => point.net);
   const low = Math.min(0, ...nets, ...part("net_low", 0.1));
   const high = Math.max(0, ...nets, ...part("net_high", 0.9));
+  // A net ends at 1; the difference of two may go on to 2.
+  const most = Math.max(1, ...nets.map(Math.abs));
   const margin = Math.max(0.04, (high - low) * 0.12);
-  return [Math.max(-1, Math.min(low - margin, -0.1)), Math.min(1, Math.max(high + margin, 0.1))];
+  return [Math.max(-most, Math.min(low - margin, -0.1)), Math.min(most, Math.max(high + margin, 0.1))];
 }
 
 /** Cut the points where buckets are missing: a gap is a gap, never a line across it. */
