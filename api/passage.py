@@ -3,8 +3,8 @@
     in:   preflight, intake, who asks and whether he may, known answers; then the handler, which has a bound of time
     out:  errors as JSON, headers, CORS, figures
 
-Here is the order and nothing else: each rule is a module's own. They are asked by one function, because with a
-middleware for each an answer that is known took a quarter longer (measured).
+Here is the order and nothing else: each rule is a module's own. They are asked by one function, because seven
+empty middlewares are a tenth of what an answer that is known costs (measured).
 """
 
 from __future__ import annotations
