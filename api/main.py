@@ -11,9 +11,9 @@ from ipc.life import run
 
 #: So many new objects between two looks; a request in hand has some hundred. Chosen, not measured.
 _YOUNG_OBJECTS: Final = 20_000
-#: For how long one thread may keep others waiting that could go on; Python's own is 5 ms. Measured with 50 clients who ask
-#: the store something else each, on a busy machine, the median of 16 runs: 99 of 100 answers within 47 ms instead of 127,
-#: and a tenth more of them; with 0.5 ms within 51 ms, and no more.
+#: For how long one thread may keep others waiting that could go on; Python's own is 5 ms. Measured with 50 clients who
+#: ask the store something else each, on a busy machine, the median of 16 runs: 99 of 100 answers within 47 ms instead
+#: of 127, and a tenth more of them; with 0.5 ms within 51 ms, and no more.
 _SWITCH_INTERVAL_S: Final = 0.0001
 
 
