@@ -54,6 +54,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return age_minutes(self.store, self.now_utc)
 
 
+#: Ages below are told in minutes, and above in hours; those from so many hours on in days. Chosen: 1,199 says little.
+_READ_AS_MINUTES: Final = 180
+_READ_AS_HOURS: Final = 72
+
+
 def age_minutes(store: StoreCheck, now_utc: float) -> float | None:
     """Return how old the newest stored item is, by when it was collected; None when there is none or nobody knows."""
     if store.contents is None or store.contents.newest_collected_utc is None:
@@ -65,7 +70,11 @@ def too_old(minutes: float | None, limit_minutes: float) -> str | None:
     """Return in words that the newest data is too old; None where it is not, or nobody knows."""
     if minutes is None or minutes <= limit_minutes:
         return None
-    return f"the newest data is {minutes:.0f} minutes old (warning above {limit_minutes:g})"
+    if minutes < _READ_AS_MINUTES:
+        return f"the newest data is {minutes:.0f} minutes old (warning above {limit_minutes:g})"
+    days = minutes / 60 >= _READ_AS_HOURS
+    age = f"{minutes / 1440:.0f} days" if days else f"{minutes / 60:.0f} hours"
+    return f"the newest data is {age} old (warning above {limit_minutes:g} minutes)"
 
 
 class Verdict(msgspec.Struct, frozen=True):

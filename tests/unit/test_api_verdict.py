@@ -63,6 +63,14 @@ def test_what_is_not_known_is_no_reason() -> None:
             with_store(newest_collected_utc=TEN_O_CLOCK - 3601 - 60),
             "the newest data is 61 minutes old (warning above 60)",
         ),
+        (
+            with_store(newest_collected_utc=TEN_O_CLOCK - 20 * 3600),
+            "the newest data is 20 hours old (warning above 60 minutes)",
+        ),
+        (
+            with_store(newest_collected_utc=TEN_O_CLOCK - 5 * 86400),
+            "the newest data is 5 days old (warning above 60 minutes)",
+        ),
         (with_store(failed_last_hour=4), "4 collections failed in the last hour (warning above 3)"),
         (changed(report=None, report_age_s=None), "the watchdog does not answer: how the processes are is not known"),
         (
