@@ -208,6 +208,7 @@ async def test_a_watchdog_of_the_version_before_tells_no_memory(short_path: Path
 
 async def test_a_store_that_is_away_is_said(api: RunningApi, short_path: Path) -> None:
     """Freshness is not known then, and the processes are told as before."""
+    await told(api)  # so that the API has the file open: until then there may be nothing to lock
     with wal_locked(short_path / "state" / "sentiment.db"):
         body = await told(api)
     assert body["freshness"] is None
