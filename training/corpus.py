@@ -14,6 +14,8 @@ from training.data import Example, is_held_out, read_authored, read_goemotions, 
 
 #: How many snippets of each rated set are learned from: "a smaller share" than GoEmotions' 41,000.
 RATED_SHARE = {"amazon": 3400, "movie": 4000, "nyt": 2500}
+#: Texts that were written for the training, a file a kind.
+AUTHORED = Path(__file__).with_name("written")
 #: How often a text of `written/` is in the pool: they are few, and of the kinds that the data sets lack.
 AUTHORED_TIMES = 2
 #: Of a thousand of them, how many are held out.
@@ -51,7 +53,7 @@ def build(folder: Path, seed: int) -> Corpus:
         held_out += [example for document, example in rows if is_held_out(document, 80)]
         rest = [example for document, example in rows if not is_held_out(document, 80)]
         learned += rng.sample(rest, min(share, len(rest)))
-    authored = list(read_authored(Path(__file__).with_name("written")))
+    authored = [example for file in sorted(AUTHORED.glob("*.tsv")) for example in read_authored(file)]
     held_out += [example for example in authored if is_held_out(example.text, AUTHORED_HELD_OUT)]
     learned += AUTHORED_TIMES * [example for example in authored if not is_held_out(example.text, AUTHORED_HELD_OUT)]
     labelled = [example for example in learned if example.target]

@@ -105,20 +105,19 @@ def read_rated(folder: Path, name: str) -> Iterator[tuple[str, Example]]:
         yield f"{name}/{identity.split('_')[0]}", example
 
 
-def read_authored(folder: Path) -> Iterator[Example]:
-    """Yield the texts that were written for the training, out of every `.tsv` of `folder`: label, text.
+def read_authored(file: Path) -> Iterator[Example]:
+    """Yield the texts that were written for the training, out of a file of lines: label, tab, text.
 
     Raises:
         ValueError: a line is none of that; says where.
 
     """
-    for file in sorted(folder.glob("*.tsv")):
-        for number, line in enumerate(file.read_text(encoding="utf-8").rstrip("\n").split("\n"), start=1):
-            label, tab, text = line.partition("\t")
-            if not tab or label not in SENTIMENTS or "\t" in text:
-                message = f"{file.name}:{number}: expected a label ({', '.join(SENTIMENTS)}), a tab and a text"
-                raise ValueError(message)
-            yield Example(clean(text), soft(SENTIMENTS.index(label)), None, "authored")
+    for number, line in enumerate(file.read_text(encoding="utf-8").rstrip("\n").split("\n"), start=1):
+        label, tab, text = line.partition("\t")
+        if not tab or label not in SENTIMENTS or "\t" in text:
+            message = f"{file.name}:{number}: expected a label ({', '.join(SENTIMENTS)}), a tab and a text"
+            raise ValueError(message)
+        yield Example(clean(text), soft(SENTIMENTS.index(label)), None, "authored")
 
 
 def is_held_out(key: str, per_mille: int) -> bool:

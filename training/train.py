@@ -4,7 +4,8 @@
 
 Two stages. A teacher with all six layers of the base learns the labels. The student keeps four of the teacher's trained
 layers and learns the labels mixed with the teacher's opinion, which also covers posts that nobody labelled; it ends on
-comments alone. Last, one temperature is fitted on texts that neither saw.
+comments alone. It may then be put halfway to the version before it (`--previous`), which keeps what that one was
+better at. Last, one temperature is fitted on texts that none of them saw.
 Interrupted, the command goes on after the last whole epoch.
 """
 
@@ -22,7 +23,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
-from training import corpus, export, fit, network, vocabulary
+from training import corpus, export, fit, network, previous, vocabulary
 from training.data import Example
 
 SEED = 20
@@ -60,6 +61,7 @@ def main() -> None:
     parser.add_argument(
         "--stop-at", choices=("teacher", "student"), default="student", help="export the teacher instead"
     )
+    parser.add_argument("--previous", type=Path, help="the model of the version before, a folder, to take over from")
     parser.add_argument(
         "--only-teacher", type=int, help="train this one (from 0) and stop: so each can have a core of its own"
     )
@@ -86,6 +88,9 @@ def main() -> None:
         taught = _chosen(_taught(teachers, read, given.work / "opinions.pt"), sources)
         student = network.shortened(teacher, STUDENT_LAYERS)
         chosen = fit.fit(student, taught, STUDENT, given.work / "student.pt", SEED)
+        if given.previous is not None:
+            before = previous.read(given.previous, tokenizer_state["model"]["vocab"], chosen)
+            chosen = previous.halfway(chosen, before)
     chosen.load_state_dict({**chosen.state_dict(), **export.dequantised(export.quantised(chosen))})
     temperature = fitted_temperature(
         fit.logits(chosen, ids_of(tokenizer, pools.held_out), half=False),
