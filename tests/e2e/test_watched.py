@@ -134,10 +134,7 @@ def test_a_killed_process_is_back_within_seconds_and_supervisord_too_notices(run
 def test_a_model_that_is_cut_off_is_told_by_mail_in_the_analyzers_own_words(
     make_system: Callable[..., System], mailbox: tuple[Mailbox, int], tmp_path: Path
 ) -> None:
-    """The first mail says what was expected and found, and the others go on.
-
-    An end within supervisord's startsecs is tried again by it, so that the subject may tell of a crash.
-    """
+    """Status 78 starts nothing again; the mail says what was expected and found, and the others go on."""
     box, port = mailbox
     model = tmp_path / "model"
     shutil.copytree(EMBEDDED, model)
@@ -147,6 +144,7 @@ def test_a_model_that_is_cut_off_is_told_by_mail_in_the_analyzers_own_words(
     system.start()
     letter = box.letters.get(timeout=60)
     assert "analyzer" in letter["Subject"]
+    assert "only the operator can mend" in " ".join(letter["Subject"].split())
     text = " ".join(letter.get_body(("plain",)).get_content().split())  # type: ignore[union-attr]
     assert "model.safetensors" in text
     assert "it said" in text
