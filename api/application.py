@@ -58,7 +58,7 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
     clients = Clients(Feed(), settings.api.api_event_clients)
     requests = RequestMetrics(pulse)
     history = MemoryHistory(settings.folders.socket("watchdog"))
-    heavy_work = HeavyWork(store)
+    known, heavy_work = KnownAnswers(store), HeavyWork(store)
     files = StaticFiles()
     groups = (
         MetricsRoutes(settings, store, vitals, requests, health, clients),
@@ -82,13 +82,14 @@ def build(settings: Settings, store: Reading, vitals: Vitals, pulse: Pulse, vers
     application = web.Application(
         client_max_size=MAX_BODY_BYTES,
         middlewares=(
-            Passage(settings.api, endpoints, KnownAnswers(store), requests, pulse.intake).middleware(),
+            Passage(settings.api, endpoints, known, requests, pulse.intake).middleware(),
             bound(settings.api, endpoints),
         ),
     )
     application.add_routes(routes(endpoints))
     application[OBSERVER] = Observer(store, vitals, health, clients, settings.life.beat_interval_s)
     application.on_shutdown.append(clients.feed.end)
+    application.on_cleanup.extend((known.close, heavy_work.close))
     return application
 
 

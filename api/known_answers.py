@@ -2,8 +2,8 @@
 
 An answer that is made of nothing but the store and the clock is the same as long as the store's state and the second
 are: so long it is told again. A write makes every answer new with the next request; nothing old is ever told as new.
-With the store away, what was answered last is answered again: 200, with its age. A client that asks for something else
-gets the 503. Health is never told so, because it must tell how things are.
+With the store away or slow, what was answered last is answered again: 200, with its age. A client that asks for
+something else gets the 503. Health is never told so, because it must tell how things are.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ import time
 from collections import OrderedDict
 from contextvars import ContextVar
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aiohttp import hdrs, web
 
+from api.errors import answer_to
 from api.representation import Representation, represent
 from api.single_flight import SingleFlight, StateLooks
 from ipc.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from aiohttp.typedefs import Handler
 
@@ -42,7 +43,7 @@ AGE_FIELD: Final = "stale_seconds"
 MAX_BYTES: Final = 16 * 1024 * 1024
 #: What is counted for an answer beside its body: headers and names.
 _OVERHEAD_BYTES: Final = 2048
-#: With an answer at hand, the store is not waited for longer. Chosen, not measured.
+#: With an answer at hand, another is not waited for longer; it is made to its end, and kept. Chosen, not measured.
 PATIENCE_S: Final = 3.0
 
 #: How long an answer stays the same while the store does. Windows begin and end with whole seconds. What the processes
@@ -56,15 +57,16 @@ _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Known(msgspec.Struct, frozen=True):
+    key: str
     told: Representation
     #: When it was true; None where that can't be known.
     moment: _Moment | None
-    #: Monotonic.
+    #: When it was begun to be made, monotonic: what was written since may be missing.
     at_s: float
 
     @property
     def bytes(self) -> int:
-        return 2 * len(self.told.plain) + _OVERHEAD_BYTES
+        return len(self.key) + 2 * len(self.told.plain) + _OVERHEAD_BYTES
 
 
 class KnownAnswers:
@@ -76,13 +78,24 @@ class KnownAnswers:
         now_utc: Callable[[], float] = time.time,
         *,
         max_bytes: int = MAX_BYTES,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._looks = StateLooks(store)
         self._flights: SingleFlight[Representation | web.StreamResponse] = SingleFlight()
         self._now_utc = now_utc
         self._max_bytes = max_bytes
+        self._patience_s = patience_s
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._bytes = 0
+        #: By path and query, what is made although nobody waits for it any more.
+        self._late: dict[str, asyncio.Task[Representation | web.StreamResponse]] = {}
+
+    async def close(self, _application: web.Application) -> None:
+        """End what nobody waits for; the store is closed next."""
+        late = [*self._late.values()]
+        for each in late:
+            each.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def answer(self, request: web.Request, endpoint: Endpoint | None, handler: Handler) -> web.StreamResponse:
         """Return what is known, or what the handler makes and raises."""
@@ -107,26 +120,59 @@ class KnownAnswers:
 
         async def make() -> Representation | web.StreamResponse:
             STATE.set(state)
+            began_s = time.monotonic()
             told = _represented(await handler(request), is_tagged=made_of == "store")
-            self._keep(key, told, made_of, moment)
+            self._keep(key, told, made_of, moment, began_s)
             return told
 
-        stale = known if made_of == "store" else None
+        work = make() if moment is None else self._flights.run((key, moment), make)
+        if known is None or made_of != "store":
+            return await work
+        return await self._refreshed(request, work, known)
+
+    async def _refreshed(
+        self, request: web.Request, work: Coroutine[Any, Any, Representation | web.StreamResponse], known: _Known
+    ) -> Representation | web.StreamResponse:
+        """Return what the work makes, or what is known where that takes too long: then it goes on by itself."""
+        task = asyncio.create_task(work)
         try:
-            async with asyncio.timeout(PATIENCE_S if stale else None):
-                return await (make() if moment is None else self._flights.run((key, moment), make))
+            return await asyncio.wait_for(asyncio.shield(task), self._patience_s)
         except (StoreUnavailable, TimeoutError):
-            if stale is None:
-                raise
-            return self._again(stale)
+            return self._again(self._known.get(known.key, known))
+        finally:
+            if not task.done():
+                self._let_go_on(request, known.key, task)
+
+    def _let_go_on(
+        self, request: web.Request, key: str, task: asyncio.Task[Representation | web.StreamResponse]
+    ) -> None:
+        """Keep the task until it ends. One for each key: a store that hangs is not asked more and more."""
+
+        def end(_: object) -> None:
+            del self._late[key]
+            if not task.cancelled() and isinstance(error := task.exception(), Exception):
+                answer_to(request, error)  # logs what nobody foresaw
+
+        if key in self._late:
+            task.cancel()
+        else:
+            self._late[key] = task
+            task.add_done_callback(end)
 
     def _keep(
-        self, key: str, told: Representation | web.StreamResponse, made_of: MadeOf, moment: _Moment | None
+        self,
+        key: str,
+        told: Representation | web.StreamResponse,
+        made_of: MadeOf,
+        moment: _Moment | None,
+        began_s: float,
     ) -> None:
         if not isinstance(told, Representation) or (made_of == "store" and told.status != HTTPStatus.OK):
             return
+        if (newer := self._known.get(key)) is not None and newer.at_s > began_s:
+            return
         is_good_again = made_of == "system" or told.tag is not None
-        known = _Known(told, moment if is_good_again else None, time.monotonic())
+        known = _Known(key, told, moment if is_good_again else None, began_s)
         if known.bytes > self._max_bytes:
             return
         self._drop(key)

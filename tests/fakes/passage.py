@@ -42,4 +42,5 @@ def behind_passage(
     passage = Passage(settings, endpoints, known, requests or RequestMetrics(pulse), pulse.intake)
     application = web.Application(middlewares=(passage.middleware(), bound(settings, endpoints)))
     application.add_routes(routes(endpoints))
+    application.on_cleanup.append(known.close)
     return application

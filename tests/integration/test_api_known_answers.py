@@ -7,7 +7,7 @@ import gzip
 import json
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import aiohttp
 import pytest
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from multidict import CIMultiDictProxy
+
+    from agent.store.protocol import Reading
 
 STATS: Final = "/api/v1/sentiment/stats"
 PATHS: Final = (
@@ -190,6 +192,8 @@ class Fake:
         self.now: str | None = "a"
         self.second_utc = 1000.0
         self.asked = 0
+        self.made = 0
+        self.ended = 0
         self.headers: dict[str, str] = {}
         self.go = asyncio.Event()
         self.go.set()
@@ -200,7 +204,11 @@ class Fake:
     async def handler(self, request: web.Request) -> web.StreamResponse:
         self.asked += 1
         number = self.asked
-        await self.go.wait()
+        try:
+            await self.go.wait()
+            self.made += 1
+        finally:
+            self.ended += 1
         if "stream" in request.query:
             response = web.StreamResponse(headers={"Content-Type": "text/csv"})
             await response.prepare(request)
@@ -225,6 +233,18 @@ class Served:
         async with self.client.get(f"/{query}") as response:
             return int((await response.json())["number"])
 
+    async def stale(self) -> int:
+        """Return the same of an answer that says that it is not of now."""
+        async with self.client.get("/") as response:
+            assert 0 < float(response.headers["X-Stale-Seconds"]) < 5
+            return int((await response.json())["number"])
+
+    async def has_made(self, times: int) -> None:
+        """Wait until the handler has answered so often."""
+        async with asyncio.timeout(5):
+            while self.fake.made < times:
+                await asyncio.sleep(0.005)
+
     async def has_asked(self, times: int) -> None:
         """Wait until the handler was asked so often."""
         async with asyncio.timeout(5):
@@ -233,11 +253,12 @@ class Served:
 
 
 @asynccontextmanager
-async def served(made_of: MadeOf = "store", max_bytes: int = 1 << 20) -> AsyncIterator[Served]:
+async def served(made_of: MadeOf = "store", max_bytes: int = 1 << 20, patience_s: float = 3.0) -> AsyncIterator[Served]:
     """Serve a fake at /."""
     fake = Fake()
+    store = cast("Reading", fake)  # its state is all that is asked
     endpoints = [Endpoint(path="/", handler=fake.handler, summary="A fake.", made_of=made_of)]
-    known = KnownAnswers(fake, lambda: fake.second_utc, max_bytes=max_bytes)  # type: ignore[arg-type] # its state is all that is asked
+    known = KnownAnswers(store, lambda: fake.second_utc, max_bytes=max_bytes, patience_s=patience_s)
     async with TestClient(TestServer(behind_passage(endpoints, known=known))) as client:
         yield Served(fake, client)
 
@@ -304,6 +325,44 @@ async def test_what_is_kept_is_bounded() -> None:
         assert [await at.ask(query) for query in ("?1", "?4", "?2")] == [1, 4, 5]
     async with served(max_bytes=100) as at:
         assert [await at.ask(), await at.ask()] == [1, 2]
+
+
+async def test_a_long_address_counts_as_what_is_kept() -> None:
+    """Two kilobytes of query are told again like others, and leave as much room when they go as they took."""
+    long = f"?{'x' * 2000}"
+    async with served(max_bytes=3 * 2200) as at:
+        assert [await at.ask(query) for query in ("?1", "?2", long, "?2", long)] == [1, 2, 3, 2, 3]
+        assert await at.ask("?1") == 4
+        assert [await at.ask(query) for query in ("?5", "?6", "?1", "?5", "?6")] == [5, 6, 4, 5, 6]
+
+
+async def test_what_takes_longer_than_anybody_waits_is_kept_for_the_next() -> None:
+    """The asker is told what is known and its age; the work goes on, and its answer is the next one's."""
+    async with served(patience_s=0.05) as at:
+        assert await at.ask() == 1
+        at.fake.now = "b"
+        at.fake.go.clear()
+        assert await at.stale() == 1
+        at.fake.go.set()
+        await at.has_made(2)
+        assert [await at.ask(), await at.ask(), at.fake.asked] == [2, 2, 2]
+
+
+async def test_of_what_takes_too_long_one_goes_on() -> None:
+    """A store that hangs and can't say its state is not asked by more and more; what goes on ends with the server."""
+    async with served(patience_s=0.05) as at:
+        at.fake.now = None
+        assert await at.ask() == 1
+        at.fake.go.clear()
+        assert [await at.stale() for _ in range(3)] == [1, 1, 1]
+        assert (at.fake.asked, at.fake.ended) == (4, 3)
+        at.fake.go.set()
+        await at.has_made(2)
+        assert (await at.ask(), at.fake.made) == (5, 3)
+        at.fake.go.clear()
+        assert await at.stale() == 5
+        assert at.fake.ended == at.fake.asked - 1
+    assert at.fake.ended == at.fake.asked
 
 
 async def test_errors_and_streams_pass_and_are_not_kept() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from aiohttp import web
 
 from api.heavy_work import KEPT_S, KEPT_UNKNOWN_S, HeavyWork
 from ipc.errors import Unavailable
@@ -34,9 +35,9 @@ class World:
         return self.done
 
 
-def heavy_work(world: World, patience_s: float = 5.0) -> HeavyWork:
+def heavy_work(world: World, patience_s: float = 5.0, longest_s: float = 60.0) -> HeavyWork:
     """Return the work over this world, of whose store only the state is asked."""
-    return HeavyWork(cast("Reading", world), world.clock_s, patience_s)
+    return HeavyWork(cast("Reading", world), world.clock_s, patience_s, longest_s)
 
 
 async def test_many_who_ask_share_one_computation() -> None:
@@ -97,9 +98,9 @@ async def test_work_that_failed_is_done_again() -> None:
 
 
 async def test_a_store_that_hangs_is_not_waited_for() -> None:
-    """Whoever waits behind it is told when to come again."""
+    """Whoever waits behind it is told when to come again, and others have their turn when it is given up."""
     world = World()
-    work = heavy_work(world, patience_s=0.05)
+    work = heavy_work(world, patience_s=0.05, longest_s=0.07)
 
     async def hang() -> int:
         await asyncio.Event().wait()
@@ -108,6 +109,41 @@ async def test_a_store_that_hangs_is_not_waited_for() -> None:
     found = await asyncio.gather(*(work.once("themes", hang) for _ in range(3)), return_exceptions=True)
     assert {type(each) for each in found} == {Unavailable}
     assert await work.once("themes", world.work) == 1
+
+
+async def test_work_above_everybodys_patience_is_kept_for_the_next() -> None:
+    """It goes on when its asker is told to come again, and is not begun twice."""
+    world = World()
+    work = heavy_work(world, patience_s=0.05)
+    go = asyncio.Event()
+
+    async def long() -> int:
+        await go.wait()
+        return await world.work()
+
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await work.once("themes", long)
+    go.set()
+    assert [await work.once("themes", world.work) for _ in range(2)] == [1, 1]
+
+
+async def test_work_that_nobody_waits_for_ends_with_the_server() -> None:
+    """What is computed asks a store that is closed next."""
+    work = heavy_work(World(), patience_s=0.05)
+    ended = asyncio.Event()
+
+    async def hang() -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return 0
+
+    with pytest.raises(Unavailable):
+        await work.once("themes", hang)
+    await work.close(web.Application())
+    assert ended.is_set()
 
 
 async def test_few_answers_are_kept() -> None:
