@@ -55,7 +55,7 @@ class Digest:
             self._warned = msgspec.json.decode(self._path.read_bytes(), type=dict[str, Warned])
         except FileNotFoundError:
             pass
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             _log.error("Gathered warnings can't be read", path=str(self._path), reason=str(error))
 
     def see(self, warnings: Iterable[tuple[str, str]], now_utc: float) -> None:

@@ -98,21 +98,21 @@ def describe(evidence: Evidence) -> str:
 def _remembered(path: Path) -> tuple[Incident, ...]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Ledger).incidents
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return ()
 
 
 def _recorded(path: Path) -> Recorded | None:
     try:
         return read(path)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
 def _points(path: Path) -> list[Point]:
     try:
         return msgspec.json.Decoder(Point).decode_lines(path.read_bytes())
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return []
 
 

@@ -62,6 +62,6 @@ def _age_s(api_url: str, subreddit: str, timeout_s: float) -> float | None:
     answer = web.get(f"{api_url}/api/v1/posts/recent?{query}", timeout_s)
     try:
         posts = msgspec.json.decode(answer.body, type=list[Post])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Unavailable(f"the API answered {answer.status}, and no list of posts") from error
     return max(0.0, time.time() - posts[0].created_utc.timestamp()) if posts else None

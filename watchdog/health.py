@@ -82,7 +82,7 @@ def ask(api_url: str, timeout_s: float, token: Secret | None = None) -> Health:
         raise Unavailable(f"{url} answered 401: {'the token is wrong' if token else 'reading it needs a token'}")
     try:
         return msgspec.json.decode(answer.body, type=Health)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Unavailable(f"{url} answered {answer.status}, and that is no health: {error}") from error
 
 

@@ -98,7 +98,7 @@ def read(path: Path) -> Ledger:
         ledger = msgspec.json.decode(path.read_bytes(), type=Ledger)
     except FileNotFoundError:
         return Ledger(saved_utc=time.time())
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         _log.error("Unreadable: restarts and quarantines of before are forgotten", path=str(path), reason=str(error))
         return Ledger(saved_utc=time.time())
     if ledger.version != _VERSION:

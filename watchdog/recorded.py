@@ -28,7 +28,7 @@ def read(path: Path) -> Recorded:
 
     Raises:
         OSError: it can't be read.
-        msgspec.MsgspecError: it is none.
+        msgspec.MsgspecError, UnicodeDecodeError: it is none.
 
     """
     return msgspec.json.decode(path.read_bytes(), type=Recorded)

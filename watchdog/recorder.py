@@ -92,7 +92,7 @@ class Recorder:
             path = self.folder / incident.id / "incident.json"
             async with asyncio.timeout(self._limit_s):
                 await daemon_thread.begin(partial(_update, path, incident), "incident")
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             _log.warning("Incident not brought up to date", incident=incident.id, reason=str(error))
 
     async def digest(self, incident: Incident) -> str:

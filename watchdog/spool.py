@@ -87,7 +87,7 @@ def _read_all(folder: Path) -> dict[str, Alert]:
     for path in sorted(folder.glob("*.json")):
         try:
             alert = msgspec.json.decode(path.read_bytes(), type=Alert)
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             _log.error("A kept alert can't be read", path=str(path), reason=str(error))
         else:
             alerts[alert.id] = alert
@@ -99,6 +99,6 @@ def _read_sent(path: Path) -> tuple[float, ...]:
         return msgspec.json.decode(path.read_bytes(), type=tuple[float, ...])
     except FileNotFoundError:
         return ()
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         _log.error("When alerts were sent can't be read", path=str(path), reason=str(error))
         return ()

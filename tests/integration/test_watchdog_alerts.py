@@ -263,11 +263,13 @@ async def test_nothing_can_be_sent_before_it_is_on_disk(tmp_path: Path) -> None:
     assert spool.waiting == [alert()]
 
 
-async def test_a_kept_alert_that_cannot_be_read_stops_nobody(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"{", b'{"id": "\xff"}'])
+async def test_a_kept_alert_that_cannot_be_read_stops_nobody(tmp_path: Path, content: bytes) -> None:
     """The others are sent."""
     alerts = resting(tmp_path, settings(free_port()))
     await alerts.put(alert())
-    (tmp_path / "mail" / "0-broken.json").write_bytes(b"{")
+    (tmp_path / "mail" / "0-broken.json").write_bytes(content)
+    (tmp_path / "mail" / "sent").write_bytes(b'["\xff"]')
     again = resting(tmp_path, settings(free_port()))
     await again.load()
     assert again.waiting == 1

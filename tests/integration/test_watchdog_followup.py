@@ -240,5 +240,6 @@ def test_a_digest_that_is_off_or_broken_harms_nobody(tmp_path: Path) -> None:
     off = gathered(tmp_path / "off", every_h=0)
     off.see([("api", "memory")], 0.0)
     assert off.due(1e9, commands) is None
-    (tmp_path / "digest").write_bytes(b"{")
-    assert gathered(tmp_path / "digest").due(1e9, commands) is None
+    for content in (b"{", b'{"\xff": 1}'):
+        (tmp_path / "digest").write_bytes(content)
+        assert gathered(tmp_path / "digest").due(1e9, commands) is None

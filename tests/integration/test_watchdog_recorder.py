@@ -21,6 +21,7 @@ from structlog.testing import capture_logs
 
 from ipc.environment import load
 from ipc.messages import Incident
+from watchdog import dossier
 from watchdog.incidents import Incidents
 from watchdog.incidents_command import incidents as command
 from watchdog.recorded import read
@@ -253,6 +254,20 @@ async def test_of_an_incident_that_happens_again_the_first_and_the_last_time_are
     assert read(folder / "latest" / "incident.json").incident.reason == "third"
     assert "it had ended" in (folder / "stacks.txt").read_text()
     assert sorted(path.name for path in by.folder.iterdir()) == [incident.id]
+
+
+async def test_evidence_with_bytes_that_are_no_text_is_told_as_not_there(short_path: Path) -> None:
+    """A disk that lost a sector must not keep the rest from being read."""
+    by = recorder(short_path)
+    folder = await record(by, None)
+    (told,) = dossier.all_of(short_path / "state")
+    for path in (short_path / "state" / "watchdog.json", folder / "incident.json", folder / "samples.ndjson"):
+        path.write_bytes(b'{"\xff": 1}')
+    assert dossier.all_of(short_path / "state") == []
+    found = dossier.evidence_of(told)
+    assert (found.recorded, found.points) == (None, ())
+    assert "log-tail.txt" in found.texts
+    await by.update(told.incident)
 
 
 async def test_the_command_lists_and_shows_without_a_watchdog(

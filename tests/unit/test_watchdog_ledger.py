@@ -15,6 +15,8 @@ from watchdog.records import Quarantine, Record
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: Bytes that are no UTF-8 within a string: msgspec tells of them by Python's own error.
+BAD_BYTES = b'{"untold": ["\xff"]}'
 QUARANTINE = Quarantine(reason="it crashed", probe_at_s=130.0, delay_s=60, is_ours=True, probes=2, well_since_s=90.0)
 
 
@@ -38,7 +40,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"version": 2}', b'{"processes": 3}', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{", b'{"version": 2}', b'{"processes": 3}', b"\xff\xfe", BAD_BYTES])
 def test_a_ledger_that_cannot_be_read_is_an_empty_one(tmp_path: Path, content: bytes) -> None:
     """The watchdog must come up with any file, or none."""
     path = tmp_path / "watchdog.json"
