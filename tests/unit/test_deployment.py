@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import configparser
+import gzip
+import os
 import re
 import shutil
 import subprocess
@@ -117,3 +119,23 @@ def test_logrotate_takes_the_file_that_all_processes_follow() -> None:
     text = (ROOT / "deployment" / "logrotate").read_text()
     assert "/var/log/sentimentagent/backend.log {" in text
     assert "create 0644 sentimentagent sentimentagent" in text
+
+
+def test_logrotate_keeps_yesterdays_file_when_the_processes_turn_over_theirs(tmp_path: Path) -> None:
+    """They rename the file to `.1` above their size; logrotate's own copies begin at `.2`."""
+    program = shutil.which("logrotate", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("logrotate is not here")
+    rule, log = tmp_path / "rule", tmp_path / "backend.log"
+    text = (ROOT / "deployment" / "logrotate").read_text().replace("/var/log/sentimentagent", str(tmp_path))
+    rule.write_text(text.replace("sentimentagent sentimentagent", ""))
+    rule.chmod(0o644)
+    for day in ("yesterday", "today"):
+        log.write_text(f"{day}\n")
+        command = [program, "--force", "--state", str(tmp_path / "state"), str(rule)]
+        subprocess.run(command, capture_output=True, timeout=30, check=True)
+        log.write_text("full\n")
+        log.replace(f"{log}.1")
+    assert (tmp_path / "backend.log.2").read_text() == "today\n"
+    with gzip.open(tmp_path / "backend.log.3.gz", "rt") as packed:
+        assert packed.read() == "yesterday\n"
