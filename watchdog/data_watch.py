@@ -181,8 +181,7 @@ class DataWatch:
         return [each for each in self._journal.incidents.opened(OWNER) if each.kind == kind]
 
     def _is_due(self, incident: Incident, now_utc: float) -> bool:
-        told_utc = self._journal.incidents.told_utc(incident)
-        is_time = self._reminder_s > 0 and now_utc - told_utc >= self._reminder_s
+        is_time = self._journal.incidents.is_reminder_due(incident, self._reminder_s, now_utc)
         # Somebody who has not got the last word yet needs no reminder of it.
         return is_time and not self._alerts.holds(incident.id)
 

@@ -86,7 +86,8 @@ class Digest:
     def due(self, now_utc: float, commands: Commands) -> Alert | None:
         """Return the digest when the first warning in it is old enough, and begin anew; else None."""
         first_utc = min((each.first_utc for each in self._warned.values()), default=now_utc)
-        if not self._warned or not self._every_s or now_utc - first_utc < self._every_s:
+        # Later than now: the wall clock has stepped back since, and waiting for it could be years of silence.
+        if not self._warned or not self._every_s or 0 <= now_utc - first_utc < self._every_s:
             return None
         alert = _told(self._warned, self._now, first_utc, now_utc, commands)
         self._warned, self._now, self.is_changed = {}, set(), True

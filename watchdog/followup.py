@@ -75,7 +75,9 @@ class Followup:
         is_told = incidents.untold.isdisjoint(incident.id for incident in opened)
         if not opened or not is_well or not is_told or each.record.ends_s or each.record.quarantine:
             return 0.0
-        return now_utc - max([each.history.last_restart_utc or 0.0, *(incident.opened_utc for incident in opened)])
+        well_s = now_utc - max([each.history.last_restart_utc or 0.0, *(incident.opened_utc for incident in opened)])
+        # Of a wall clock that stepped back only this is known: no end within the period, by the watchdog's own clock.
+        return well_s if well_s >= 0 else each.limits.period_s
 
     async def _remind(self, now_utc: float) -> None:
         incidents = self._journal.incidents
@@ -83,7 +85,8 @@ class Followup:
             incident
             for each in self._journal.watched
             for incident in incidents.opened(each)
-            if incident.id not in incidents.untold and self._is_due(incidents.told_utc(incident), now_utc)
+            if incident.id not in incidents.untold
+            if incidents.is_reminder_due(incident, self._reminder_s, now_utc)
             # Somebody who has not got the last word yet needs no reminder of it.
             if not self._alerts.holds(incident.id)
         ]
@@ -93,6 +96,3 @@ class Followup:
             await self._alerts.put(letter.reminder(incident, nth, now, now_utc, self._alerts.commands))
         if due:
             await self._journal.save()
-
-    def _is_due(self, told_utc: float, now_utc: float) -> bool:
-        return self._reminder_s > 0 and now_utc - told_utc >= self._reminder_s

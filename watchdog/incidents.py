@@ -105,6 +105,15 @@ class Incidents:
         last = self.reminders.get(incident.id)
         return last.at_utc if last else incident.opened_utc
 
+    def is_reminder_due(self, incident: Incident, every_s: float, now_utc: float) -> bool:
+        """Return whether it is time to tell of ``incident`` again; never where ``every_s`` is 0.
+
+        A last word from the future is one of a wall clock that has stepped back since: waiting for it to come round
+        could be years of silence.
+        """
+        since_s = now_utc - self.told_utc(incident)
+        return every_s > 0 and (since_s >= every_s or since_s < 0)
+
     def reminded(self, incident: Incident, now_utc: float) -> int:
         """Note a reminder of ``incident``; return the how manieth it is."""
         last = self.reminders.get(incident.id)

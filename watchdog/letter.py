@@ -222,7 +222,9 @@ def when(utc: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a duration in the unit that fits it."""
+    """Return a duration in the unit that fits it; one below nothing is that of a wall clock that stepped back."""
+    if seconds < 0:
+        return "an unknown time"
     if seconds < 2 * _MINUTE_S:
         return f"{seconds:.0f} s"
     if seconds < 2 * _HOUR_S:

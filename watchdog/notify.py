@@ -44,8 +44,7 @@ class Notifier:
             return
         unready = [each.name for each in watched if not _is_up(each, registry)]
         if not unready and not self._is_ready:
-            self._is_ready = True
-            self._tell("READY=1")
+            self._is_ready = self._tell("READY=1")
         if self.interval_s and has_looked:
             self._tell("WATCHDOG=1")
         self._say(_words(watched, unready))
@@ -57,17 +56,19 @@ class Notifier:
             self._to_systemd = None
 
     def _say(self, words: str) -> None:
-        if words != self._status:
+        if words != self._status and self._tell(f"STATUS={logs.harmless(words, _MAX_STATUS_CHARACTERS)}"):
             self._status = words
-            self._tell(f"STATUS={logs.harmless(words, _MAX_STATUS_CHARACTERS)}")
 
-    def _tell(self, message: str) -> None:
+    def _tell(self, message: str) -> bool:
+        """Send ``message`` and return whether it was taken; what was not is said again in the next round."""
         if self._to_systemd is None:
-            return
+            return False
         try:
             self._to_systemd.notify(message)
         except (OSError, UnicodeError) as error:
             _log.warning("systemd not notified", message=message, reason=str(error))
+            return False
+        return True
 
 
 def _is_up(each: Watched, registry: Registry) -> bool:

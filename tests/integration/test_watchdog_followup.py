@@ -150,6 +150,26 @@ async def test_a_restart_that_stayed_the_only_one_is_closed_and_told_once(short_
     assert "What was done\n  stopped after 0.10 s\n" in text_of(letter).replace("\r\n", "\n")
 
 
+async def test_a_wall_clock_that_steps_back_silences_nobody(short_path: Path) -> None:
+    """A virtual machine began a year ahead: one reminder at once and then every few hours, and the end is told."""
+    box, now_utc = Mailbox(), time.time()
+    with serving(box) as port:
+        async with living(short_path, port) as scene:
+            scene.opened(ago_s=-365 * 24 * HOUR_S)
+            for hours in (0.0, 0.1, 3.9, 4.1):
+                await scene.followup.look(now_utc + hours * HOUR_S)
+                await sent(scene)
+            scene.watched["api"].verdict = WELL
+            await scene.followup.look(now_utc + 4.2 * HOUR_S)
+            await sent(scene)
+            assert scene.journal.incidents.opened("api") == []
+    assert [letter["Subject"].split(":")[0].rpartition("]")[2].strip() for letter in box.letters] == [
+        "api still not well after an unknown time",
+        "api still not well after an unknown time",
+        "api recovered",
+    ]
+
+
 @pytest.mark.parametrize("state", ["restarted since", "ill", "quarantined", "ended within the period"])
 async def test_what_is_not_well_is_not_over(short_path: Path, state: str) -> None:
     """Only a whole period without any of these closes an incident."""
@@ -232,6 +252,15 @@ def test_a_digest_says_what_goes_on_and_until_when_the_rest_was(tmp_path: Path) 
     again = digest.due(1e9 + 49 * HOUR_S, commands)
     assert again is not None
     assert "age of the data" in again.subject
+
+
+def test_a_digest_of_a_wall_clock_that_stepped_back_goes_out(tmp_path: Path) -> None:
+    """Its first warning lies in the future; it would have waited until then."""
+    commands = Commands(sentimentagent="sentimentagent", supervisorctl="supervisorctl", logs=tmp_path)
+    digest = gathered(tmp_path / "digest")
+    digest.see([("api", "memory")], 2e9)
+    assert digest.due(1e9, commands) is not None
+    assert digest.due(1e9, commands) is None
 
 
 def test_a_digest_that_is_off_or_broken_harms_nobody(tmp_path: Path) -> None:

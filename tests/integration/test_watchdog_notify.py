@@ -11,6 +11,7 @@ import pytest
 from harness.tree import Tree
 
 from watchdog.notify import Notifier
+from watchdog.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,4 +151,22 @@ def test_the_interval_is_half_of_what_systemd_allows(
         monkeypatch.setenv(name, value)
     notifier = Notifier(environ)
     assert notifier.interval_s == interval_s
+    notifier.close()
+
+
+def test_what_systemd_did_not_take_is_said_again(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its queue was full as all were ready: without READY=1 the service would be killed as never started."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(systemd.path))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as crowd:
+        crowd.setblocking(False)
+        crowd.connect(str(systemd.path))
+        with pytest.raises(BlockingIOError):
+            for _ in range(10_000):
+                crowd.send(b"STATUS=of another")
+    notifier, registry = Notifier({"NOTIFY_SOCKET": "set"}), Registry(time.monotonic)
+    notifier.round_made([], registry, has_looked=True)
+    assert "READY=1" not in systemd.listen()
+    for _ in range(2):
+        notifier.round_made([], registry, has_looked=True)
+    assert systemd.listen() == ["READY=1", "STATUS=all ready"]
     notifier.close()
