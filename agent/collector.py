@@ -14,24 +14,26 @@ import asyncio
 import sys
 import time
 import uuid
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final, Self
+from contextlib import AsyncExitStack, nullcontext
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import psutil
 
 from agent.outbox import Outbox
 from agent.source_watch import SourceWatch
 from agent.sources.choose import choose
+from agent.sources.deadlines import page_deadline_s
 from agent.store.choose import open_reader
 from agent.sweep import Sweep
 from ipc import logs
 from ipc.channel import Connection, Door
 from ipc.delivery import Carrier, SocketCarrier
-from ipc.errors import SourceUnavailable
+from ipc.errors import SourceUnavailable, Unavailable
 from ipc.life import Pulse, run
 from ipc.messages import AnyMessage, Collect, Cycle, CycleRunning, CycleStarted, Outcome, SubredditFailure
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from agent.sources.protocol import Page, Source
@@ -40,9 +42,10 @@ if TYPE_CHECKING:
 
 _log = logs.log(__name__)
 
-#: One page is fetched within this, or the collector is stuck: Reddit's slowest page is asyncpraw's pacing
-#: (10 s) and three tries of a request (16 s each).
-PAGE_DEADLINE_S: Final = 120.0
+T = TypeVar("T")
+
+#: Between two tries of an outbox that the disk does not take. Chosen, not measured.
+DISK_RETRY_S: Final = 2.0
 #: Of an error that nobody expected. Chosen, not measured.
 MAX_DETAIL_CHARACTERS: Final = 300
 _MEGABYTE: Final = 1024 * 1024
@@ -53,6 +56,7 @@ class Collector:
 
     def __init__(self, settings: Settings, pulse: Pulse, source: Source | None = None) -> None:
         self._interval_s = settings.collector.collection_interval_minutes * 60
+        self._page_deadline_s = page_deadline_s(settings.collector)
         self._pulse = pulse
         self._source = source or choose(settings.collector)
         self._outbox = Outbox(settings.folders.outbox, settings.collector.outbox_max_items)
@@ -116,7 +120,8 @@ class Collector:
             self._requested.clear()
             await self._cycle(self._cycle_id)
             self._cycle_id = None
-            self._tell_sweep(await self._sweep.run())
+            # Whoever asks for a cycle now gets it: what was not looked at is due still.
+            self._tell_sweep(await self._sweep.run(self._requested.is_set))
             with self._pulse.waiting("interval"):
                 try:
                     async with asyncio.timeout(max(0.0, due_s - time.monotonic())):
@@ -146,7 +151,7 @@ class Collector:
             failures=tuple(tally.failures),
             memory_delta_mb=round((_rss_bytes() - memory_before) / _MEGABYTE, 2),
         )
-        await self._outbox.put_cycle(cycle)
+        await self._written(lambda: self._outbox.put_cycle(cycle))
         self._tell_cycle(cycle, tally, time.monotonic() - started_s)
         self._watch.ended(cycle, len(streams), time.monotonic())
 
@@ -169,7 +174,7 @@ class Collector:
         pages = aiter(self._source.read(stream, await self._outbox.cursor(self._source.name, stream)))
         while True:
             async with self._pulse.intake.unit():
-                with self._pulse.unit("page", PAGE_DEADLINE_S):
+                with self._pulse.unit("page", self._page_deadline_s):
                     page = await anext(pages, None)
                 if page is None:
                     return
@@ -180,10 +185,23 @@ class Collector:
         if not await self._outbox.has_room(len(page.items)):
             _log.warning("Outbox full: the source is not read until the analyzer takes more", items=self._outbox.depth)
         with self._pulse.waiting("outbox"):
-            new = await self._outbox.put(self._source.name, stream, page)
+            new = await self._written(lambda: self._outbox.put(self._source.name, stream, page))
         self._pulse.intake.items_in += new
         self._tell_depth()
         return new
+
+    async def _written(self, write: Callable[[], Awaitable[T]], *, is_collecting: bool = True) -> T:
+        """Write to the outbox, again and again for as long as the disk does not take it; return what came of it.
+
+        What the process waits for is said by the task that collects alone: two would overwrite each other's words.
+        """
+        while True:
+            try:
+                return await write()
+            except Unavailable as error:
+                _log.error("Outbox not written: tried again until the disk takes it", reason=str(error))
+                with self._pulse.waiting("disk") if is_collecting else nullcontext():
+                    await asyncio.sleep(DISK_RETRY_S)
 
     async def _forward(self) -> None:
         """Offer the outbox, batch after batch, to the carrier. A restart begins with the oldest again."""
@@ -194,7 +212,7 @@ class Collector:
             offered = batch.seq
 
     async def _settle(self, seq: int) -> None:
-        await self._outbox.settle(seq)
+        await self._written(lambda: self._outbox.settle(seq), is_collecting=False)
         self._pulse.progress += 1
         self._tell_depth()
 

@@ -5,6 +5,8 @@ mode with synchronous=NORMAL: a power cut may undo the last transactions, but wh
 what is undone is read from the source again (its cursor went back too).
 
 Backpressure: at most ``max_items``; :meth:`Outbox.put` waits for room, so that the source is not read.
+
+Every method may raise :class:`~ipc.errors.Unavailable` (a full disk): nothing was changed then, try again.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import msgspec
 
-from ipc.errors import SettingsError
+from agent.store.sqlite_schema import transaction
+from ipc.errors import SettingsError, Unavailable
 from ipc.messages import Batch, Cycle, Item
 
 if TYPE_CHECKING:
@@ -88,17 +91,21 @@ class Outbox:
         """Open or create the file.
 
         Raises:
-            SettingsError: the file is not an outbox, is damaged, or can't be written.
+            SettingsError: the file is not an outbox, or is damaged.
+            Unavailable: it can't be opened for now: a full disk, a lock, a permission.
 
         """
         try:
             self._depth = await self._in_thread(self._open)
-        except sqlite3.Error as error:
+        except sqlite3.DatabaseError as error:
             self._thread.shutdown()
             raise SettingsError(
                 f"the outbox {self._path} can't be used ({error}): move it away to begin a new one;"
                 " what it held is then read from the source again where the source still has it"
             ) from error
+        except BaseException:
+            self._thread.shutdown()
+            raise
         return self
 
     async def __aexit__(
@@ -155,12 +162,22 @@ class Outbox:
         return await self._in_thread(self._items) - self._items_at_open
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        except sqlite3.OperationalError as error:  # what the world around the file does to it; nothing is wrong in it
+            raise Unavailable(f"the outbox {self._path} can't be used for now: {error}") from error
 
     # What follows runs in the thread.
 
     def _open(self) -> int:
         self._db = sqlite3.connect(self._path, isolation_level=None)
+        try:
+            return self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> int:
         if self._is_empty():
             self._db.executescript(_SCHEMA)
         if (self._number("PRAGMA application_id"), self._number("PRAGMA user_version")) != (_APPLICATION_ID, _VERSION):
@@ -193,7 +210,7 @@ class Outbox:
         return self._insert(rows, None if page.cursor is None else (source, stream, page.cursor))
 
     def _insert(self, rows: list[tuple[str, str, bytes]], cursor: tuple[str, str, str] | None = None) -> int:
-        with self._transaction():
+        with transaction(self._db):
             before = self._db.total_changes
             self._db.executemany("INSERT OR IGNORE INTO entries (kind, name, payload) VALUES (?, ?, ?)", rows)
             new = self._db.total_changes - before
@@ -219,28 +236,10 @@ class Outbox:
         return Batch(seq=seq, items=tuple(items), cycles=tuple(cycles)) if seq else None
 
     def _settle(self, seq: int) -> None:
-        with self._transaction():
+        with transaction(self._db):
             kinds = [kind for (kind,) in self._db.execute("DELETE FROM entries WHERE seq <= ? RETURNING kind", (seq,))]
         self._depth -= len(kinds)
         self.items_settled += kinds.count("item")
-
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
-
-
-class _Transaction:
-    """BEGIN ... COMMIT, or ROLLBACK when the body raised."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def _fitting(item: Item) -> Item:

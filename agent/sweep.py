@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from agent.sources.deadlines import page_deadline_s
 from ipc import logs
 from ipc.errors import SourceUnavailable, StoreUnavailable
 
@@ -27,8 +28,6 @@ _log = logs.log(__name__)
 
 #: As many as Reddit is asked for at once.
 _ITEMS_AT_ONCE: Final = 100
-#: One request is answered within this, or the collector is stuck: as for a page (agent/collector.py).
-LOOK_DEADLINE_S: Final = 120.0
 _HOUR_S: Final = 3600
 
 
@@ -59,15 +58,18 @@ class Sweep:
         self._pulse = pulse
         self._after_s = settings.recheck_after_hours * _HOUR_S
         self._items = settings.recheck_items
+        self._deadline_s = page_deadline_s(settings)  # a look is one request, as a page is
 
-    async def run(self) -> Swept:
-        """Look once; a store or a source that is away ends it, and the next one goes on."""
+    async def run(self, is_over: Callable[[], bool]) -> Swept:
+        """Look; a store or a source that is away ends it, or ``is_over`` between two requests; the next goes on."""
         looked_at = deleted = 0
         try:
             due = await self._store.due(int(time.time() - self._after_s), self._items) if self._after_s else []
             for start in range(0, len(due), _ITEMS_AT_ONCE):
+                if is_over():
+                    break
                 async with self._pulse.intake.unit():
-                    with self._pulse.unit("sweep", LOOK_DEADLINE_S):
+                    with self._pulse.unit("sweep", self._deadline_s):
                         page = await self._source.look_again(due[start : start + _ITEMS_AT_ONCE])
                     await self._keep("sweep", page)
                 looked_at += len(page.items)

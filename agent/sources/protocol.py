@@ -59,7 +59,8 @@ class Source(Protocol):
     async def look_again(self, items: Sequence[Item]) -> Page:
         """Look at items that are stored already, and return how they are now, without a cursor.
 
-        One that is gone where it came from comes back ``is_deleted``; one of which nothing was said is left out.
+        One that is gone where it came from comes back ``is_deleted``; one of which nothing was said comes back as it
+        was, as looked at now, so that others get their turn.
         A source that does not change (an archive) returns an empty page.
 
         Raises:

@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import asyncpraw
 import asyncprawcore
 import msgspec
+from msgspec.structs import replace
 
 from agent.sources import thing
+from agent.sources.deadlines import call_timeout_s
 from agent.sources.listing import Cursor, Data, Mark, Reading, data_of, items_of
 from agent.sources.protocol import Page
 from agent.sources.reddit_failures import NO_SUCH_NAME, TOKEN_REFUSED, Failure, of_error, of_status
@@ -50,10 +52,6 @@ UNTOLD_WAIT_S: Final = 60.0
 LONGEST_WAIT_S: Final = 3600.0
 #: As many sentences of a page about odd items are kept.
 REJECTED_KEPT: Final = 5
-#: What asyncpraw may sleep within one call: its pace of at most 10 s before each of three tries, 2 and 4 s between.
-_OWN_SLEEP_S: Final = 36.0
-#: One call is at most a token and three tries for the data.
-_EXCHANGES: Final = 4
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{1,30}")
 
@@ -76,7 +74,7 @@ class RedditSource:
         self._now = now
         self._clock_s = clock_s
         self._one_at_a_time = asyncio.Lock()
-        self._call_timeout_s = settings.reddit_timeout_s * _EXCHANGES + _OWN_SLEEP_S
+        self._call_timeout_s = call_timeout_s(settings)
         self._blocked_until_s = 0.0
 
     async def __aenter__(self) -> Self:
@@ -120,7 +118,9 @@ class RedditSource:
     async def look_again(self, items: Sequence[Item]) -> Page:
         """Return how stored items are now, asked for by a hundred; what Reddit no longer names is gone.
 
-        An answer that names fewer than half of what it was asked for is not believed: nothing was said then.
+        An answer that names fewer than half of what it was asked for is not believed, nor is one with a part that can't
+        be read: it may be that of an item that is missing. What is missing then comes back as it was, as looked at now:
+        left out, it would head the queue for ever.
 
         Raises:
             SourceUnavailable: with a cause of the table in :mod:`agent.sources.reddit_failures`.
@@ -134,12 +134,14 @@ class RedditSource:
             seen, unreadable = items_of(data.children, None, now_utc)
             odd += unreadable
             looked += seen
-            if 2 * len(data.children) >= len(asked):
-                named = {item.name for item in seen}
-                # One that was named and could not be read is odd, not gone.
-                missing = [] if unreadable else [item for item in asked if item.name not in named]
+            named = {item.name for item in seen}
+            missing = [item for item in asked if item.name not in named]
+            is_enough = 2 * len(data.children) >= len(asked)
+            if is_enough and not unreadable:
                 looked += [thing.gone(item, now_utc) for item in missing]
             else:
+                looked += [replace(item, collected_utc=now_utc) for item in missing]
+            if not is_enough:
                 _log.warning(
                     "Reddit names few of the items asked for: what is missing is left as it is",
                     asked=len(asked),

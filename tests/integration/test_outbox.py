@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from fakes.limits import files_of_at_most
 
 from agent.outbox import BATCH_ITEMS, MAX_TEXT_CHARACTERS, Outbox
 from agent.sources.protocol import Page
-from ipc.errors import SettingsError
+from ipc.errors import SettingsError, Unavailable
 from ipc.framing import frame
 from ipc.messages import Cycle, Item, encode
 
@@ -157,6 +158,28 @@ async def test_a_damaged_file_is_refused_in_words_and_left_alone(short_path: Pat
         async with Outbox(path, 10):
             pass
     assert path.read_bytes() == before
+
+
+async def test_a_full_disk_is_told_as_such_and_passes(short_path: Path) -> None:
+    """What could not be kept is kept at the next try; nobody is told to move the file away."""
+    path = short_path / "outbox.db"
+    async with Outbox(path, 10_000) as outbox:
+        await outbox.put("sample", "all", page(1, cursor="one"))
+        many = page(*range(2, 3000), cursor="two")
+        with files_of_at_most(64 * 1024), pytest.raises(Unavailable, match="disk"):
+            await outbox.put("sample", "all", many)
+        assert (outbox.depth, await outbox.cursor("sample", "all")) == (1, "one")
+        assert await outbox.put("sample", "all", many) == 2998
+
+
+async def test_an_outbox_that_cannot_be_opened_for_now_is_no_wrong_setting(short_path: Path) -> None:
+    """Another program holds it: the process ends with 1, is started again, and loses nothing."""
+    path = short_path / "outbox.db"
+    path.mkdir()
+    with pytest.raises(Unavailable, match="unable to open") as caught:
+        async with Outbox(path, 10):
+            pass
+    assert "move it away" not in str(caught.value)
 
 
 async def test_a_foreign_database_is_refused(short_path: Path) -> None:

@@ -17,6 +17,7 @@ from fakes.reddit_source import (
     settings_for,
     source_at,
 )
+from msgspec.structs import replace
 
 from agent.sources.reddit import RedditSource
 from ipc.errors import SourceUnavailable
@@ -269,7 +270,18 @@ async def test_an_answer_that_names_almost_nothing_deletes_nothing(fake: FakeRed
         for name in names[:3]:
             fake.delete(name)
         again = (await source.look_again(stored)).items
-    assert [(item.name, item.is_deleted) for item in again] == [(names[3], False)]
+    assert {item.name: item for item in again} == {item.name: replace(item, collected_utc=NOW) for item in stored}
+
+
+async def test_one_unreadable_answer_leaves_what_is_missing_as_it_was(fake: FakeReddit) -> None:
+    """It may be the missing one; looked at it was, or it would be asked for again before all others."""
+    names = [fake.add_post(SUBREDDIT, NOW - 60) for _ in range(4)]
+    async with source_at(fake) as source:
+        stored = [item for page in await pages_of(source) for item in page.items]
+        fake.edit(names[0], created_utc="never")
+        again = await source.look_again(stored)
+    assert again.rejected_count == 1
+    assert {item.name: item.is_deleted for item in again.items} == dict.fromkeys(names, False)
 
 
 async def test_a_second_look_that_is_refused_deletes_nothing(fake: FakeReddit) -> None:
