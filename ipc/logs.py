@@ -141,11 +141,27 @@ class SharedFile(logging.handlers.WatchedFileHandler):
         self._max_bytes = int(max_mb * 1024 * 1024)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one event, after turning the file over when it has grown past the limit."""
+        """Write one event, after turning the file over when it has grown past the limit.
+
+        No log line ends a process: one that can't be written is said on stderr, and the next one tries again.
+        """
+        try:
+            self._ready()
+        except Exception:  # noqa: BLE001 - a folder taken away, a full disk, a changed permission: the work goes on
+            self.handleError(record)
+            return
+        logging.FileHandler.emit(self, record)  # the base would look at the file again, and raise
+
+    def _ready(self) -> None:
+        path = Path(self.baseFilename)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
         self.reopenIfNeeded()
-        if self.stream and os.fstat(self.stream.fileno()).st_size > self._max_bytes:
+        if self.stream is None:
+            self.stream = self._open()
+            self._statstream()
+        if os.fstat(self.stream.fileno()).st_size > self._max_bytes:
             self._turn_over(self.stream.fileno())
-        super().emit(record)
 
     def _turn_over(self, old: int) -> None:
         # Two processes may see the size at once. The lock is on the old file itself, and whoever gets it

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,6 +116,23 @@ def test_a_renamed_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "backend.log").rename(tmp_path / "backend.log.1")
     logs.log("test").info("after")
     assert "after" in (tmp_path / "backend.log").read_text()
+
+
+def test_a_folder_that_is_taken_away_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is made again; where it can't be, lines are lost until it can, and the program goes on."""
+    folder = tmp_path / "logs"
+    logs.configure("api", LogSettings(), folder)
+    shutil.rmtree(folder)
+    logs.log("test").info("made again")
+    assert "made again" in (folder / "backend.log").read_text()
+    shutil.rmtree(folder)
+    folder.write_text("a file in the folder's place")
+    logs.log("test").info("lost")
+    logs.log("test").info("lost")
+    assert "Logging error" in capsys.readouterr().err
+    folder.unlink()
+    logs.log("test").info("back")
+    assert "back" in (folder / "backend.log").read_text()
 
 
 def test_a_file_that_cannot_be_written_is_a_settings_error(tmp_path: Path) -> None:
