@@ -46,7 +46,11 @@ def store() -> None:
 @store.command()
 @click.option("--dry-run", is_flag=True, help="Print what would be made, and make nothing.")
 def init(*, dry_run: bool) -> None:
-    """Make what the store needs in Cosmos DB. May be repeated; drops and changes nothing that is there."""
+    """Make what the store needs in Cosmos DB. May be repeated.
+
+    Nothing is dropped and no document is changed. A container that is there with another indexing policy or time to
+    live gets what the store needs: --dry-run tells which.
+    """
     settings = _settings()
     if not settings.store.cosmos_endpoint:
         click.echo(f"SQLite needs nothing made: the analyzer makes {settings.folders.store} when it starts.")

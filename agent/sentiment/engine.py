@@ -1,6 +1,7 @@
 """What an engine takes and gives. Light on purpose: whoever stores or shows scores imports this, never a model.
 
-The one engine is :mod:`agent.sentiment.flair_engine`; tests bring small ones of their own.
+There are two, :mod:`agent.sentiment.flair_engine` and :mod:`agent.sentiment.onnx_engine`; tests bring small
+ones of their own.
 """
 
 from __future__ import annotations

@@ -66,11 +66,7 @@ async def carry_out(
     """
     planned = plan(known or {})
     for number in range(TRIES):
-        status = (
-            await database.batch(place.container, place.counter["pk"], planned.operations)
-            if planned.operations
-            else _OK
-        )
+        status = await _batch(database, place, planned.operations)
         if status == _OK:
             return planned
         if status == _NOT_FOUND:

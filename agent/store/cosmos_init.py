@@ -1,6 +1,7 @@
 """Makes the database what the store needs, and sees whether it is: ``sentimentagent store init``, and every start.
 
-Nothing is ever dropped and no document is changed. What a container costs (request units a second, or serverless) is
+Nothing is ever dropped and no document is changed; a container with another indexing policy or time to live is given
+ours. What a container costs (request units a second, or serverless) is
 the account's own setting: containers are made as the account makes them by default.
 """
 

@@ -247,10 +247,7 @@ class CosmosReader:
             answer = await asking
         finally:
             asking.close()
-        rows = (
-            len(answer.items if isinstance(answer, Page) else answer) if isinstance(answer, list | dict | Page) else 1
-        )
-        self._log.note(name, (time.perf_counter() - began_s) * 1000, rows, quiet=quiet)
+        self._log.note(name, (time.perf_counter() - began_s) * 1000, _rows(answer), quiet=quiet)
         return answer
 
 
