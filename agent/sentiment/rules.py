@@ -123,9 +123,7 @@ _QUOTED = re.compile(r"^[ \t]*>(?!!)[^\n]*$", re.MULTILINE)
 # What stands between two marks is bounded, and an address is not gone back over: without either, a post of nothing but
 # opening marks takes seconds to minutes.
 _SPOILER = re.compile(r">!(.{0,500}?)!<", re.DOTALL)
-_MARKDOWN_LINK = re.compile(
-    r"!?\[([^\]\n]{0,300})\]\((?:https?://|/|www\.)[^\s)]{0,2000}+(?:\s+\"[^\"\n]{0,300}\")?\)"
-)
+_MARKDOWN_LINK = re.compile(r"!?\[([^\]\n]{0,300})\]\((?:https?://|/|www\.)[^\s)]{0,2000}+(?:\s+\"[^\"\n]{0,300}\")?\)")
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
 _USER = re.compile(r"(?<![\w/])(?:/?u/[\w-]{2,}|@\w{2,})")
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
