@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from ipc import logs
 from watchdog.alert import Alert, section, subject
+from watchdog.incidents import AHEAD_S
 from watchdog.ledger import replace_file
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Digest:
         """Return the digest when the first warning in it is old enough, and begin anew; else None."""
         first_utc = min((each.first_utc for each in self._warned.values()), default=now_utc)
         # Later than now: the wall clock has stepped back since, and waiting for it could be years of silence.
-        if not self._warned or not self._every_s or 0 <= now_utc - first_utc < self._every_s:
+        if not self._warned or not self._every_s or -AHEAD_S <= now_utc - first_utc < self._every_s:
             return None
         alert = _told(self._warned, self._now, first_utc, now_utc, commands)
         self._warned, self._now, self.is_changed = {}, set(), True

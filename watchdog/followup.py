@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ipc import logs
 from ipc.pace import tick
 from watchdog import letter
+from watchdog.incidents import AHEAD_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ class Followup:
             return 0.0
         well_s = now_utc - max([each.history.last_restart_utc or 0.0, *(incident.opened_utc for incident in opened)])
         # Of a wall clock that stepped back only this is known: no end within the period, by the watchdog's own clock.
-        return well_s if well_s >= 0 else each.limits.period_s
+        return each.limits.period_s if well_s < -AHEAD_S else well_s
 
     async def _remind(self, now_utc: float) -> None:
         incidents = self._journal.incidents

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 #: How many are kept for the report, the newest. Chosen, not measured.
 KEPT: Final = 50
+#: A wall-clock time that lies this far ahead is of a clock that has stepped back since; what is nearer comes round by
+#: itself. Chosen, not measured.
+AHEAD_S: Final = 60.0
 
 
 class Reminded(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +115,7 @@ class Incidents:
         could be years of silence.
         """
         since_s = now_utc - self.told_utc(incident)
-        return every_s > 0 and (since_s >= every_s or since_s < 0)
+        return every_s > 0 and (since_s >= every_s or since_s < -AHEAD_S)
 
     def reminded(self, incident: Incident, now_utc: float) -> int:
         """Note a reminder of ``incident``; return the how manieth it is."""

@@ -214,7 +214,7 @@ async def test_a_warning_stands_in_the_digest_and_is_mailed_only_when_it_lasts(t
             await scene.pass_by(70, "api", (OLD,))
             await scene.pass_by(5, "api", (OLD,), ahead_s=4.1 * HOUR_S)
             assert "The data grows old, still after 4.1 h" in (await box.letter(1))["Subject"]
-            await scene.pass_by(70, "api", ())
+            await scene.pass_by(70, "api", (), ahead_s=4.1 * HOUR_S)
             assert "Over after" in (await box.letter(2))["Subject"]
     assert len(box.letters) == 2
 
