@@ -45,9 +45,19 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.supervisorctl} {word} {process}"
 
 
+def supervisorctl_of(socket: str) -> str:
+    """Return the command that reaches the supervisord that listens at ``socket``."""
+    return shlex.join([_program("supervisorctl"), "-s", f"unix://{socket}"])
+
+
+def _program(name: str) -> str:
+    """Return where ``name`` is beside this Python, which is on no PATH in an installed copy; else the bare name."""
+    path = Path(sys.executable).parent / name
+    return str(path) if os.access(path, os.X_OK) else name
+
+
 def commands_of(environ: Mapping[str, str], logs: Path, supervisorctl: str) -> Commands:
     """Return the commands for the copy of the system whose environment this is."""
     places = [f"{name}={shlex.quote(environ[name])}" for name in PLACES if environ.get(name)]
-    program = Path(sys.executable).parent / "sentimentagent"
-    command = str(program) if os.access(program, os.X_OK) else "sentimentagent"
-    return Commands(sentimentagent=" ".join([*places, command]), supervisorctl=supervisorctl, logs=logs)
+    command = " ".join([*places, shlex.quote(_program("sentimentagent"))])
+    return Commands(sentimentagent=command, supervisorctl=supervisorctl, logs=logs)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ipc.errors import Unavailable
+from watchdog.commands import supervisorctl_of
 from watchdog.policy import EX_CONFIG
 from watchdog.supervisor import ALREADY_STARTED, NOT_RUNNING, Program, Refused
 
@@ -62,7 +63,7 @@ class Control:
     @property
     def supervisorctl(self) -> str:
         """The command with which an operator reaches the same supervisord."""
-        return f"supervisorctl -s unix://{self._supervisor.socket}"
+        return supervisorctl_of(self._supervisor.socket)
 
     async def restart(self, name: str, process: Process, grace_s: float) -> Outcome:
         """End ``process``, gracefully while ``grace_s`` lasts, and see that another takes its place.

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 from harness.hands import DEAF, hands
@@ -10,9 +11,6 @@ from harness.hands import DEAF, hands
 from ipc.errors import Unavailable
 from watchdog.control import Control
 from watchdog.supervisor import Refused, Supervisor
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def test_a_restart_ends_the_process_and_another_takes_its_place(short_path: Path) -> None:
@@ -180,4 +178,6 @@ def test_supervisord_is_found_where_it_told_its_children() -> None:
     assert Supervisor.of_environment({"SUPERVISOR_SERVER_URL": "http://localhost:9001"}) is None
     supervisor = Supervisor.of_environment({"SUPERVISOR_SERVER_URL": "unix:///run/s.sock"})
     assert supervisor is not None
-    assert Control(supervisor).supervisorctl == "supervisorctl -s unix:///run/s.sock"
+    beside = Path(sys.executable).parent / "supervisorctl"
+    assert Control(supervisor).supervisorctl == f"{beside} -s unix:///run/s.sock"
+    assert Control(Supervisor("/srv/two words/s.sock")).supervisorctl == f"{beside} -s 'unix:///srv/two words/s.sock'"

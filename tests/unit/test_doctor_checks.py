@@ -216,7 +216,7 @@ def programs(**states: str) -> dict[str, Program]:
     [
         ({"analyzer": "RUNNING"}, "ok", ""),
         ({"analyzer": "STOPPED"}, "warning", "supervisorctl .* start analyzer$"),
-        ({"analyzer": "FATAL"}, "wrong", "tail -n 50 .*analyzer.log; then: supervisorctl .* start analyzer$"),
+        ({"analyzer": "FATAL"}, "wrong", "tail -n 50 .*analyzer.log; then: .*supervisorctl .* start analyzer$"),
         ({"analyzer": "BACKOFF", "api": "STOPPED"}, "wrong", "start analyzer api$"),
     ],
 )

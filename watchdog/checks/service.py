@@ -12,6 +12,7 @@ from ipc.errors import Unavailable
 from ipc.messages import PROCESSES
 from watchdog import health
 from watchdog.checks.finding import Claim, Finding
+from watchdog.commands import supervisorctl_of
 from watchdog.start_command import address, is_served, port_trouble, supervisor_socket
 from watchdog.supervisor import Program, Refused, Supervisor
 
@@ -70,7 +71,7 @@ def supervisord(settings: Settings, programs: Programs) -> Finding:
     found = ", ".join(f"{process} {state}" for process, state in states.items())
     bad = [process for process, state in states.items() if state not in _WELL | _STOPPED]
     stopped = [process for process, state in states.items() if state in _STOPPED]
-    start = f"supervisorctl -s unix://{supervisor_socket(settings)} start {' '.join([*bad, *stopped])}"
+    start = f"{supervisorctl_of(str(supervisor_socket(settings)))} start {' '.join([*bad, *stopped])}"
     if bad:
         logs = " ".join(quote(str(settings.folders.logs / f"{process}.log")) for process in bad)
         return claim.wrong(found, f"tail -n 50 {logs}; then: {start}")
