@@ -1,6 +1,7 @@
 """What a verdict sets off: an incident, an action, its outcome on record, an alert. One at a time a process.
 
-Everything that would be needed by a next watchdog is on disk *before* the action begins.
+What a next watchdog would need is on disk *before* the action begins: of a quarantine always, since it would look like
+an operator's stop else; of anything else unless the disk hangs, which must not keep anybody from being restarted.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from watchdog.control import Control
     from watchdog.journal import Journal
     from watchdog.recorder import Recorder
-    from watchdog.records import Verdict
+    from watchdog.records import Action, Verdict
     from watchdog.registry import Registry
     from watchdog.watched import Watched
 
@@ -33,6 +34,8 @@ _log = logs.log(__name__)
 
 #: A mail waits this long to be able to say that the new process is ready. Loading the model takes 5 to 8 s (measured).
 READY_S: Final = 20.0
+#: A save takes milliseconds. Chosen, not measured.
+_SAVE_S: Final = 2.0
 
 
 class Mended(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +59,7 @@ class Mender:
         self._recorder = recorder
         #: Incidents whose alert is waiting for the new process to be ready.
         self._telling: set[str] = set()
+        self._saving: set[asyncio.Task[None]] = set()
 
     async def mend(self, watched: Watched, verdict: Verdict, old_pid: int, before: ProcessReport) -> Mended:
         """Carry out ``verdict``, which is about the process ``old_pid``; ``before`` is how that was when it was judged.
@@ -63,11 +67,11 @@ class Mender:
         The caller has set :attr:`Watched.is_being_mended`, which keeps others off until this returns.
         """
         began_s = time.monotonic()
-        ends_it = verdict.action in {"restart", "stop"}
+        is_there = verdict.action in {"restart", "stop", "escalate"}
         try:
             incident = self._incident(watched, verdict)
-            await self._journal.save()
-            if incident and ends_it:  # while it can still be asked
+            await self._save_before(verdict.action)
+            if incident and is_there:  # while it can still be asked
                 await self._recorder.record(incident, before, watched.process if watched.is_alive else None)
             outcome = await self._act(watched, verdict, old_pid)
             self._note(watched, verdict, outcome, old_pid)
@@ -78,7 +82,7 @@ class Mender:
             incident = self._journal.incidents.acted(incident, outcome.words)
         await self._journal.save()
         if incident:
-            await (self._recorder.update(incident) if ends_it else self._recorder.record(incident, before, None))
+            await (self._recorder.update(incident) if is_there else self._recorder.record(incident, before, None))
         return Mended(incident=incident, outcome=outcome, began_s=began_s)
 
     async def tell(self, watched: Watched, mended: Mended, before: ProcessReport) -> None:
@@ -104,6 +108,17 @@ class Mender:
         for incident in left:
             await self._put(incident, None, watched[incident.process])
         await self._journal.save()
+
+    async def _save_before(self, action: Action | None) -> None:
+        """Save, and wait for it to the end before a stop alone; a slower one goes on beside the action."""
+        saving = asyncio.create_task(self._journal.save(), name="save")
+        self._saving.add(saving)
+        saving.add_done_callback(self._saving.discard)
+        done, _ = await asyncio.wait({saving}, timeout=None if action == "stop" else _SAVE_S)
+        if done:
+            saving.result()
+        else:
+            _log.error("The state is not on disk yet: acting without it", limit_s=_SAVE_S)
 
     def _incident(self, watched: Watched, verdict: Verdict) -> Incident | None:
         """Return the incident that ``verdict`` belongs to; a probe begins none."""
@@ -181,4 +196,5 @@ _EVENTS: Final = {
     "stop": "Process quarantined",
     "hold": "Process quarantined",
     "probe": "Process probed",
+    "escalate": "Restart did not help",
 }
