@@ -157,6 +157,34 @@ def counting(documents: Mapping[str, Document], known: Mapping[str, Document], f
     return Plan(operations, len(fresh), {})
 
 
+def setting_aside(documents: Mapping[str, Document], known: Mapping[str, Document]) -> Plan:
+    """Return what creates and counts those that are not known, and puts a later look in the place of an earlier one."""
+    planned = counting(documents, known, "type")
+    later = [
+        ("replace", (name, document), {"if_match_etag": known[name]["_etag"]})
+        for name, document in documents.items()
+        if name in known and _is_later(document["item"], known[name]["item"])
+    ]
+    return msgspec.structs.replace(planned, operations=[*planned.operations, *later])
+
+
+def _is_later(look: Document, last: Document) -> bool:
+    return not last["is_deleted"] and bool(look["collected_utc"] > last["collected_utc"])
+
+
+def looked_at(known: Mapping[str, Document], at_utc: Mapping[str, int], ttl_s: Callable[[int], int]) -> Plan:
+    """Return what says when these items were looked at last, and changes nothing else of them."""
+    operations: list[Operation] = []
+    for name, document in known.items():
+        before = cosmos_documents.kept(document)
+        if before.checked_utc < at_utc[name] and not before.scored.item.is_deleted:
+            after = msgspec.structs.replace(before, checked_utc=at_utc[name])
+            left_s = ttl_s(before.scored.item.created_utc)
+            changed = cosmos_documents.item_document(after, document["pk"], document["write"], left_s)
+            operations.append(("replace", (name, changed), {"if_match_etag": document["_etag"]}))
+    return Plan(operations, 0, {})
+
+
 def latest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     """Return the later time of each source."""
     return {source: max(each[source] for each in (one, other) if source in each) for source in {**one, **other}}

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from agent.records import SetAside
+    from agent.store.cosmos_changes import Plan
     from agent.store.cosmos_client import CosmosDatabase
     from agent.store.cosmos_documents import Document
     from agent.store.cosmos_freshness import Brought
@@ -61,22 +62,23 @@ class Meta:
                 self._named.add(sub)
 
     async def set_aside(self, all_of_it: Iterable[SetAside]) -> None:
-        """Keep what is not there yet, and count it."""
+        """Keep what is not there yet, and count it; of what is, keep the later look."""
         documents = [cosmos_documents.set_aside_document(one, self._ttl_s(one.item.created_utc)) for one in all_of_it]
-        await self._count(documents, "type", cosmos_documents.counter_document(SET_ASIDE, "set_aside"))
+        await self._put(
+            documents, cosmos_changes.setting_aside, cosmos_documents.counter_document(SET_ASIDE, "set_aside")
+        )
 
     async def cycles(self, cycles: Iterable[Cycle]) -> None:
         """Keep those that are not there yet, and count them by outcome."""
         documents = [cosmos_documents.cycle_document(one, self._ttl_s(int(one.finished_utc))) for one in cycles]
         counter = cosmos_documents.counter_document(CYCLES, "succeeded", "failed")
-        await self._count(documents, "outcome", counter)
+        await self._put(documents, partial(cosmos_changes.counting, figure="outcome"), counter)
 
-    async def _count(self, listed: list[Document], figure: str, counter: Document) -> None:
+    async def _put(self, listed: list[Document], planned: Callable[..., Plan], counter: Document) -> None:
         documents = {document["id"]: document for document in reversed(listed)}  # of one that comes twice, the first
         for ids in cosmos_changes.cut({name: cosmos_documents.size_bytes(one) for name, one in documents.items()}):
             part = {name: documents[name] for name in ids}
-            plan = partial(cosmos_changes.counting, part, figure=figure)
-            await cosmos_batches.carry_out(self._database, Place(META, counter), ids, plan)
+            await cosmos_batches.carry_out(self._database, Place(META, counter), ids, partial(planned, part))
 
     async def empty(self, names: Iterable[str]) -> None:
         """Empty what was set aside of these items: they are gone where they came from."""

@@ -30,6 +30,11 @@ RECENT_OF_ONE: Final = (
 )
 ITEM: Final = "SELECT * FROM c WHERE c.name = @name"
 DUE: Final = "SELECT TOP @limit * FROM c WHERE c.due_utc < @before ORDER BY c.due_utc ASC"
+#: Within the partition of what was set aside. The index finds what was not emptied, which is little; no order.
+DUE_SET_ASIDE: Final = (
+    "SELECT TOP @limit * FROM c WHERE c.author_key > '' AND c.item.source = 'reddit' AND c.item.collected_utc < @before"
+)
+NAMED: Final = "SELECT VALUE c.name FROM c WHERE ARRAY_CONTAINS(@names, c.name)"
 SCAN: Final = "SELECT TOP @limit * FROM c WHERE c.name > @after ORDER BY c.name ASC"
 OF_AUTHOR: Final = "SELECT TOP @limit * FROM c WHERE c.author_key = @author"
 SET_ASIDE_OF_AUTHOR: Final = "SELECT * FROM c WHERE c.author_key = @author"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
@@ -196,8 +197,20 @@ class CosmosReader:
 
     async def due(self, looked_at_before_utc: int, limit: int) -> list[Item]:
         """Return items of the source ``reddit`` that were last looked at before, longest ago first."""
-        found = await self._ask("due", self._items(cosmos_queries.DUE, before=looked_at_before_utc, limit=limit))
-        return [cosmos_documents.scored(document).item for document in found]
+        return await self._ask("due", self._due(looked_at_before_utc, limit))
+
+    async def _due(self, before: int, limit: int) -> list[Item]:
+        documents, set_aside = await asyncio.gather(
+            self._items(cosmos_queries.DUE, before=before, limit=limit),
+            self._meta(cosmos_queries.DUE_SET_ASIDE, cosmos_layout.SET_ASIDE, before=before, limit=limit),
+        )
+        found = [(kept.checked_utc, kept.scored.item) for kept in map(cosmos_documents.kept, documents)]
+        broken = [cosmos_documents.set_aside(document).item for document in set_aside]
+        if broken:  # one that has a score by now is due by that
+            names = [one.name for one in broken]
+            known = await self._database.query(cosmos_layout.ITEMS, cosmos_queries.NAMED, {"names": names})
+            found += [(one.collected_utc, one) for one in broken if one.name not in set(known)]
+        return [one for _, one in sorted(found, key=itemgetter(0))[:limit]]
 
     async def scan(self, after: str | None, limit: int) -> list[Kept]:
         """Return the next items behind the place ``after``, by name."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from agent.records import Hour, Scored, SetAside
     from agent.store.cosmos_changes import Looks, Plan
     from agent.store.cosmos_documents import Document
-    from ipc.messages import Cycle
+    from ipc.messages import Cycle, Item
     from ipc.settings import StoreSettings
 
 #: How many items of an author are looked up at once.
@@ -88,6 +88,7 @@ class CosmosWriter:
             recount, self._meta.is_in_doubt = self._meta.is_in_doubt, True
             brought = await self._write_items(scored)
             await self._meta.set_aside(set_aside)
+            await self._look_at(one.item for one in set_aside)
             await self._meta.empty(one.item.name for one in scored if one.item.is_deleted)
             await self._meta.cycles(cycles)
             await self._meta.tell_contents(brought, recount=recount)
@@ -132,6 +133,18 @@ class CosmosWriter:
             part = {name: known[name] for name in ids}
             emptied += (await cosmos_batches.carry_out(self._database, _place(pk), ids, plan, part)).new
         return emptied
+
+    async def _look_at(self, items: Iterable[Item]) -> None:
+        """Note the look at items whose new text broke the model: what was scored before stays, and is not due."""
+        partitions: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for one in items:
+            of_partition = partitions[cosmos_documents.partition(one.subreddit, one.created_utc)]
+            of_partition[cosmos_documents.escape(one.name)] = one.collected_utc
+        for pk, at_utc in partitions.items():
+            plan = partial(cosmos_changes.looked_at, at_utc=at_utc, ttl_s=self._ttl_s)
+            for ids in cosmos_changes.cut(dict.fromkeys(at_utc, 0)):
+                known = await cosmos_batches.read(self._database, _place(pk), ids)
+                await cosmos_batches.carry_out(self._database, _place(pk), ids, plan, known)
 
     async def _write_items(self, scored: Iterable[Scored]) -> Brought:
         """Write all partitions; return what that brings."""

@@ -105,7 +105,10 @@ class Reading(Protocol):
         """
 
     async def due(self, looked_at_before_utc: int, limit: int) -> list[Item]:
-        """Return items of the source ``reddit`` that are not deleted and were last looked at before, in that order."""
+        """Return items of the source ``reddit`` that are not deleted and were last looked at before, in that order.
+
+        What was set aside is among them, so that a deletion by its author is followed there too.
+        """
 
     async def scan(self, after: str | None, limit: int) -> list[Kept]:
         """Return the next items behind the place ``after``, deleted ones too, in a stable order."""
@@ -136,8 +139,10 @@ class Writing(Protocol):
     async def write(self, scored: Sequence[Scored], set_aside: Sequence[SetAside], cycles: Sequence[Cycle]) -> int:
         """Store all of it durably and return how many scored items were new.
 
-        A set-aside item or a cycle that is already there (by its name or id) changes nothing. Of an item that is
-        already there only a *later look* counts, one whose ``collected_utc`` is above the last look's:
+        A cycle that is already there (by its id) changes nothing, and of what was set aside (by its name) only a later
+        look counts, which takes the earlier one's place; where the item has a score, that and its text stay, and this
+        was the last look at it. Of a scored item that is already there only a *later look* counts, one whose
+        ``collected_utc`` is above the last look's:
 
         - it brings author (an account may be gone), url, ``upvotes`` and ``comment_count`` up to date, and is the last
           look from then on;

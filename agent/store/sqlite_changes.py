@@ -31,6 +31,7 @@ def write(
     with sqlite_schema.transaction(connection):
         new = _write_items(connection, scored)
         count(connection, {"set_aside": _insert_set_aside(connection, set_aside)})
+        _look_at_set_aside(connection, set_aside)
         empty_set_aside(connection, "name", [one.item.name for one in scored if one.item.is_deleted])
         count(connection, _insert_cycles(connection, cycles))
     return new
@@ -112,6 +113,23 @@ def _insert_set_aside(connection: sqlite3.Connection, set_aside: Iterable[SetAsi
         "INSERT INTO set_aside VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [(one.item.name, one.failed_utc, one.error, _json(one.item)) for one in set_aside],
     ).rowcount
+
+
+def _look_at_set_aside(connection: sqlite3.Connection, set_aside: Iterable[SetAside]) -> None:
+    """Note that each was looked at, also where an edit broke the model: what was scored before stays, and isn't due."""
+    looked_at = [
+        {"name": one.item.name, "at": one.item.collected_utc, "item": _json(one.item), "error": one.error}
+        for one in set_aside
+    ]
+    connection.executemany(
+        "UPDATE set_aside SET item = :item, error = :error WHERE name = :name"
+        " AND NOT ifnull(json_extract(item, '$.is_deleted'), 0) AND json_extract(item, '$.collected_utc') < :at",
+        looked_at,
+    )
+    connection.executemany(
+        f"UPDATE items SET checked_utc = :at WHERE name = :name AND is_deleted = 0 AND {sqlite_rows.LAST_LOOK} < :at",  # noqa: S608 - literals
+        looked_at,
+    )
 
 
 def _insert_cycles(connection: sqlite3.Connection, cycles: Iterable[Cycle]) -> Mapping[str, int]:

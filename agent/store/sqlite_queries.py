@@ -5,6 +5,7 @@ Windows and lists in pages have modules of their own. What comes from outside re
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,13 +14,12 @@ from agent.records import Collections, Contents, Hour, Latest
 from agent.store import sqlite_rows
 from agent.store.sqlite_rows import COLUMNS, KEPT, LAST_LOOK
 from agent.store.sqlite_windows import HOUR_S
-from ipc.messages import SubredditFailure
+from ipc.messages import Item, SubredditFailure
 
 if TYPE_CHECKING:
     import sqlite3
 
     from agent.records import Kept, Kind, Scored
-    from ipc.messages import Item
 
 
 def recent(
@@ -50,13 +50,26 @@ def item(connection: sqlite3.Connection, name: str) -> Scored | None:
 
 
 def due(connection: sqlite3.Connection, looked_at_before_utc: int, limit: int) -> list[Item]:
-    """Return items of Reddit whose last look is older, the oldest look first, from an index of just these."""
+    """Return items of Reddit whose last look is older, the oldest look first; what was set aside is among them."""
     rows = connection.execute(
-        f"SELECT {COLUMNS} FROM items WHERE source = 'reddit' AND is_deleted = 0 AND {LAST_LOOK} < ?"  # noqa: S608 - literals
+        f"SELECT {KEPT} FROM items WHERE source = 'reddit' AND is_deleted = 0 AND {LAST_LOOK} < ?"  # noqa: S608 - literals
         f" ORDER BY {LAST_LOOK}, rowid LIMIT ?",
         (looked_at_before_utc, limit),
     )
-    return [sqlite_rows.scored(row).item for row in rows]
+    found = [(kept.checked_utc, kept.scored.item) for kept in map(sqlite_rows.kept, rows)]
+    # Few, so they have no index. One that has a score by now is due by that.
+    rows = connection.execute(
+        """
+        SELECT item FROM set_aside WHERE json_extract(item, '$.source') = 'reddit'
+            AND NOT ifnull(json_extract(item, '$.is_deleted'), 0) AND json_extract(item, '$.collected_utc') < ?
+            AND NOT EXISTS (SELECT 1 FROM items WHERE items.name = set_aside.name)
+        ORDER BY json_extract(item, '$.collected_utc') LIMIT ?
+        """,
+        (looked_at_before_utc, limit),
+    )
+    broken = [msgspec.json.decode(row[0], type=Item) for row in rows]
+    found += [(one.collected_utc, one) for one in broken]
+    return [one for _, one in sorted(found, key=itemgetter(0))[:limit]]
 
 
 def scan(connection: sqlite3.Connection, after: str | None, limit: int) -> list[Kept]:

@@ -369,6 +369,40 @@ async def test_due_are_the_items_of_reddit_that_were_not_looked_at_for_longest(s
     assert await store.reader.due(TEN_O_CLOCK, 10) == []
 
 
+async def test_what_was_set_aside_is_due_until_it_was_looked_at_or_is_gone(store: Store) -> None:
+    """A deletion by its author must reach it too; a later look at it waits its turn, and is counted once."""
+    broken = replace(set_aside(), item=item("t3_b", source="reddit", collected_utc=TEN_O_CLOCK + 1))
+    sample = replace(set_aside(), item=item("t3_s", source="sample", collected_utc=TEN_O_CLOCK + 1))
+    stored = item("t3_0", source="reddit", collected_utc=TEN_O_CLOCK + 2)
+    await store.writer.write([scored(stored)], [broken, sample], [])
+    assert await store.reader.due(TEN_O_CLOCK + 9, 10) == [broken.item, stored]
+    assert await store.reader.due(TEN_O_CLOCK + 9, 1) == [broken.item]
+    again = replace(broken, item=replace(broken.item, content="other words", collected_utc=TEN_O_CLOCK + 5))
+    await store.writer.write([], [again], [])
+    await store.writer.write([], [broken], [])
+    assert await store.reader.due(TEN_O_CLOCK + 9, 10) == [stored, again.item]
+    assert (await store.reader.contents()).set_aside == 2
+    gone = _deleted(replace(again.item, collected_utc=TEN_O_CLOCK + 6))
+    await store.writer.write([scored(gone)], [], [])
+    await store.writer.write([], [replace(again, item=replace(again.item, collected_utc=TEN_O_CLOCK + 7))], [])
+    assert await store.reader.due(TEN_O_CLOCK + 9, 10) == [stored]
+    await _hold_together(store)
+
+
+async def test_an_edit_that_breaks_the_model_was_a_look(store: Store) -> None:
+    """What was scored stays, and it isn't asked for again before the others; once it has a score, it is due by that."""
+    stored = item("t3_0", source="reddit", collected_utc=TEN_O_CLOCK)
+    await store.writer.write([scored(stored)], [], [])
+    edited = replace(stored, content="breaks it", collected_utc=TEN_O_CLOCK + 5)
+    await store.writer.write([], [replace(set_aside(), item=edited)], [])
+    assert await store.reader.due(TEN_O_CLOCK + 5, 10) == []
+    assert await store.reader.due(TEN_O_CLOCK + 6, 10) == [stored]
+    kept = await store.reader.item("t3_0")
+    assert kept is not None
+    assert kept.item == stored
+    await _hold_together(store)
+
+
 async def test_a_scan_comes_past_every_item_once_however_it_is_cut(store: Store) -> None:
     """Page by page behind the place of the last one, and the same again in the same order."""
     batch = [scored(item(f"t3_{n}", created_utc=TEN_O_CLOCK + n % 7 * HOUR)) for n in range(50)]
