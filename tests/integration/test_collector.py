@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 from fakes.examples import example_item, example_settings, living
+from fakes.limits import files_of_at_most
 from msgspec.structs import replace
 
 from agent.collector import Collector
@@ -155,6 +156,26 @@ async def test_collect_starts_a_cycle_now_and_never_a_second_one(short_path: Pat
     assert running == CycleRunning(cycle_id=started.cycle_id)
     assert [cycle.id for cycle in analyzer.cycles][1:] == [started.cycle_id]
     assert source.reads == 2
+
+
+async def test_a_full_disk_is_waited_for_and_nothing_is_lost(short_path: Path, analyzer: Analyzer) -> None:
+    """The page in hand is kept, the beat says what is waited for, and all of it arrives when there is room."""
+    source = ListSource(aws=[items(*range(1, 500))])
+    source.gate.clear()
+    pulse = Pulse("collector")
+    async with living(Collector(example_settings(short_path), pulse, source)):
+        async with asyncio.timeout(5):
+            while source.reads == 0:
+                await asyncio.sleep(0.01)
+        with files_of_at_most(32 * 1024):
+            source.gate.set()
+            async with asyncio.timeout(5):
+                while pulse.waiting_for != "disk":
+                    await asyncio.sleep(0.01)
+        async with analyzer.door():
+            await analyzer.wait_for_cycles(1)
+    assert {item.name for item in analyzer.items} == {f"t3_{number}" for number in range(1, 500)}
+    assert analyzer.cycles[0].failures == ()
 
 
 async def test_with_the_analyzer_away_nothing_is_lost_over_a_restart(short_path: Path, analyzer: Analyzer) -> None:

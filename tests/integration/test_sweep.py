@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes.examples import WordEngine, example_settings, living
 from fakes.fake_reddit import CLIENT_ID, CLIENT_SECRET, FakeReddit
+from fakes.stored import item, scored
 
 from agent.analyzer import Analyzer
 from agent.collector import Collector
-from agent.store.choose import open_reader
+from agent.sources.protocol import Page
+from agent.sources.sample import SampleSource
+from agent.store.choose import open_reader, open_writer
+from agent.sweep import Sweep
 from ipc.channel import ask
 from ipc.life import Pulse
-from ipc.messages import Collect
+from ipc.messages import Collect, Item
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
     from agent.store.protocol import Reading
@@ -108,6 +112,34 @@ async def test_a_sweep_that_fails_leaves_all_of_it_due(short_path: Path) -> None
 
             await collect_until(short_path, is_followed)
         assert pulse.gauges["found_deleted"] == 0
+
+
+async def test_a_sweep_ends_for_a_cycle_that_was_asked_for(short_path: Path) -> None:
+    """Between two requests: the rest is due still, and is looked at by the next one."""
+    requested = asyncio.Event()
+    source = _AskedFor(requested)
+    settings = example_settings(short_path)
+    async with open_writer(settings) as writer, open_reader(settings) as store:
+        await writer.write([scored(item(f"t3_{number}", source="reddit")) for number in range(250)], [], [])
+        sweep = Sweep(store, source, source.keep, Pulse("collector"), settings.collector)
+        assert (await sweep.run(requested.is_set)).looked_at == 100
+        requested.clear()
+        assert (await sweep.run(lambda: False)).looked_at == 250
+
+
+class _AskedFor(SampleSource):
+    """A source at whose first look somebody asks for a cycle."""
+
+    def __init__(self, requested: asyncio.Event) -> None:
+        super().__init__()
+        self._requested = requested
+
+    async def look_again(self, items: Sequence[Item]) -> Page:
+        self._requested.set()
+        return Page(items=tuple(items))
+
+    async def keep(self, _stream: str, page: Page) -> int:
+        return len(page.items)
 
 
 async def test_no_look_is_taken_where_none_is_wanted(short_path: Path) -> None:
