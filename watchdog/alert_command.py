@@ -19,6 +19,7 @@ from ipc.logs import harmless
 from watchdog import letter
 from watchdog.alerts import NOWHERE, channels
 from watchdog.deadman import Deadman
+from watchdog.outlet import Rejected
 from watchdog.steps import Step, Steps
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ async def _signs_of_life(settings: Settings) -> list[Way]:
 async def _walked(channel: str, steps: Steps, sending: Awaitable[None]) -> Way:
     try:
         await sending
-    except Unavailable as error:
+    except (Unavailable, Rejected) as error:
         steps.failed(str(error))
     else:
         if steps.now == "message":

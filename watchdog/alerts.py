@@ -56,6 +56,8 @@ class Alerts:
         usable = [each for each in known if each.name == "mail" or apprise_channel.is_installed()]
         #: What is set and can't be used, because the extra is not installed.
         self._missing = [each.name for each in known if each not in usable]
+        self._folder = folder
+        self._keys = {each.key for each in known}
         self._outlets = [
             Outlet(each, Spool(folder / each.key), settings.alert_cap_per_hour, first_retry_s) for each in usable
         ]
@@ -71,7 +73,11 @@ class Alerts:
         if not self._outlets and not self._missing:
             return NOWHERE
         well = [outlet.channel.name for outlet in self._outlets if outlet.trouble is None]
-        ill = [f"{each.channel.name} kept, not sent: {each.trouble}" for each in self._outlets if each.trouble]
+        ill = [
+            f"{each.channel.name} {'kept, ' if each.spool.waiting else ''}not sent: {each.trouble}"
+            for each in self._outlets
+            if each.trouble
+        ]
         if self._missing:
             ill.append(f"{' and '.join(self._missing)} not used: {apprise_channel.MISSING}")
         return "; ".join([*([" and ".join(well)] if well else []), *ill])
@@ -83,8 +89,21 @@ class Alerts:
 
     async def load(self) -> None:
         """Take up what the last life of the watchdog could not send."""
+        await asyncio.to_thread(self._inherit)
         for outlet in self._outlets:
             await outlet.spool.load()
+
+    def _inherit(self) -> None:
+        """Let the only channel of a scheme have what waits for one of it that is set no more: its URL was corrected."""
+        left = [path for path in sorted(self._folder.glob("*/")) if path.name not in self._keys]
+        for folder in left:
+            files = list(folder.glob("*.json"))
+            heirs = [each for each in self._outlets if each.channel.name == folder.name.rpartition("-")[0]]
+            if files and len(heirs) == 1:
+                _log.warning("Alerts go to the channel in its place", was=folder.name, alerts=len(files))
+                _move(files, self._folder / heirs[0].channel.key)
+            elif files:
+                _log.warning("Alerts wait for a channel that is set no more", folder=str(folder), alerts=len(files))
 
     async def put(self, alert: Alert) -> None:
         """Log the alert and keep it on disk until each channel has sent it."""
@@ -98,3 +117,12 @@ class Alerts:
             for outlet in self._outlets:
                 tasks.create_task(outlet.run(), name=f"alerts to {outlet.channel.name}")
             await asyncio.Event().wait()
+
+
+def _move(files: list[Path], folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for path in files:
+            path.replace(folder / path.name)
+    except OSError as error:
+        _log.error("Alerts can't be moved", folder=str(folder), reason=str(error))

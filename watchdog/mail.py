@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ipc.errors import Unavailable
 from watchdog.alert_html import rendered
+from watchdog.outlet import Rejected
 from watchdog.steps import Steps
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 #: The name, connecting, EHLO, STARTTLS, EHLO, login, MAIL, RCPT and DATA, all of them slow at once. Chosen.
 _COMMANDS: Final = 3
 _FAREWELL_S: Final = 1.0
+_PERMANENT: Final = 500
 #: Lines as long as a server must take (RFC 5322): a command can be copied from the raw mail, and neither a subject
 #: nor an id is broken.
 _POLICY: Final = email.policy.SMTP.clone(max_line_length=998)
@@ -43,6 +45,7 @@ class Mail:
 
         Raises:
             Unavailable: it was not taken; the text says at which step and why, without the password.
+            Rejected: the server refused the message itself for good, for its size or what stands in it.
 
         """
         await send(alert, self._settings, steps)
@@ -99,7 +102,11 @@ async def send(alert: Alert, settings: MailSettings, steps: Steps | None = None)
         if isinstance(error.__cause__, ssl.SSLError) and steps.now == "connect":
             steps.done(f"port {settings.smtp_port}", then="TLS")
         words = f"{steps.now}: {type(error).__name__} {error}".rstrip()
-        raise Unavailable(f"{settings.smtp_host}:{settings.smtp_port}: {words}") from error
+        # Of the codes of RFC 5321, 5xx after DATA is about this message. One for the login or a recipient, which the
+        # operator can mend, is tried again.
+        is_final = isinstance(error, aiosmtplib.SMTPDataError) and error.code >= _PERMANENT
+        refusal = Rejected if is_final else Unavailable
+        raise refusal(f"{settings.smtp_host}:{settings.smtp_port}: {words}") from error
     finally:
         client.close()
 

@@ -9,8 +9,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
+from msgspec.structs import replace
+
 from ipc import logs
-from ipc.errors import Unavailable
+from ipc.errors import SentimentAgentError, Unavailable
 from watchdog import letter
 from watchdog.steps import Steps
 
@@ -24,6 +26,10 @@ FIRST_RETRY_S: Final = 5.0
 #: An outage of hours costs a try every five minutes. Chosen, not measured.
 _LONGEST_RETRY_S: Final = 300.0
 _HOUR_S: Final = 3600.0
+
+
+class Rejected(SentimentAgentError):
+    """This message is refused for good: the same again would be refused again, and hold up all that follow."""
 
 
 class Channel(Protocol):
@@ -42,6 +48,7 @@ class Channel(Protocol):
 
         Raises:
             Unavailable: it was not taken.
+            Rejected: it never will be.
 
         """
 
@@ -58,7 +65,7 @@ class Outlet:
         self._hour_s = hour_s
         self._first_retry_s = first_retry_s
         self._changed = asyncio.Event()
-        #: Why the last try failed; None when it did not.
+        #: Why the last message was not sent; None when it was.
         self.trouble: str | None = None
 
     async def put(self, alert: Alert) -> None:
@@ -102,10 +109,12 @@ class Outlet:
 
     async def _try(self) -> bool:
         alerts = self._next()
-        steps = Steps()
         message = alerts[0] if len(alerts) == 1 else letter.folded(alerts)
         try:
-            await self.channel.send(message, steps)
+            steps = await self._send(message)
+        except Rejected as error:
+            await self._give_up(alerts, str(error))
+            return True
         except Unavailable as error:
             if self.trouble is None:
                 _log.warning(
@@ -123,6 +132,32 @@ class Outlet:
         self.trouble = None
         await self.spool.sent(alerts, (*self._recent(), time.time()))
         return True
+
+    async def _send(self, message: Alert) -> Steps:
+        """Send, once more without the attachment where the message is refused for good: it may be that alone."""
+        steps = Steps()
+        try:
+            await self.channel.send(message, steps)
+        except Rejected as error:
+            if not message.attachment:
+                raise
+            words = "Alert refused: it is tried without its attachment"
+            _log.warning(words, channel=self.channel.name, alert=message.id, reason=str(error))
+            steps = Steps()
+            await self.channel.send(replace(message, attachment=""), steps)
+        return steps
+
+    async def _give_up(self, alerts: list[Alert], reason: str) -> None:
+        for each in alerts:
+            _log.error(
+                "Alert refused for good, and dropped",
+                channel=self.channel.name,
+                alert=each.id,
+                subject=each.subject,
+                reason=reason,
+            )
+        self.trouble = reason
+        await self.spool.sent(alerts, self._recent())
 
 
 def _end_if_cancelled() -> None:

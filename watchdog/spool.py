@@ -61,7 +61,7 @@ class Spool:
             await self._remove(oldest)
 
     async def sent(self, alerts: Sequence[Alert], sent_utc: tuple[float, ...]) -> None:
-        """Forget ``alerts``, which went in one message; ``sent_utc`` are the times that the cap must know."""
+        """Forget ``alerts``, which went in one message or never will; the cap must know ``sent_utc``."""
         self.sent_utc = sent_utc
         for alert in alerts:
             await self._remove(alert)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ipc.errors import Unavailable
 from watchdog import mail
 from watchdog.alert import Alert, section, subject
+from watchdog.outlet import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +93,8 @@ class Mail:
             except Unavailable as error:
                 yield f"the mail is kept ({len(self._to_tell)} waiting): {error}"
                 return
+            except Rejected as error:
+                yield f"the mail is refused for good, and dropped: {error}"
             del self._to_tell[0]
 
 

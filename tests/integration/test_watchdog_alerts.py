@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from harness.mailbox import Mailbox, free_port, serving, text_of
+from msgspec.structs import replace
 
 from ipc.errors import Unavailable
 from ipc.settings import AlertSettings, MailSettings, Secret
@@ -233,6 +234,60 @@ async def test_a_mail_that_the_server_refuses_for_now_is_tried_again(tmp_path: P
             box.answer = "250 taken"
             await until(alerts, waiting=0)
     assert len(box.letters) == 1
+
+
+#: Of the server: 552 to what is larger.
+LIMIT: Any = {"data_size_limit": 20_000}
+LARGE = "too much " * 4000
+
+
+async def test_a_mail_that_is_too_large_comes_without_its_attachment(tmp_path: Path) -> None:
+    """What is attached can be read on the machine; the words are what must come."""
+    box = Mailbox()
+    with serving(box, **LIMIT) as port:
+        async with running(tmp_path, settings(port)) as alerts:
+            await alerts.put(replace(alert(), attachment=LARGE))
+            letter = await box.letter()
+            await until(alerts, waiting=0)
+            assert alerts.words == "mail"
+    assert list(letter.iter_attachments()) == []
+    assert text_of(letter).splitlines() == ["What happened", "  no beat"]
+
+
+@pytest.mark.parametrize("cap", [10, 1], ids=["by itself", "folded with another"])
+async def test_a_mail_that_is_refused_for_good_holds_up_no_other(
+    tmp_path: Path, cap: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was tried for ever, and all later ones were folded with it and refused as well."""
+    box, refused = Mailbox(), [replace(alert(each), sections=(section("Why", LARGE),) * 3) for each in (1, 2)]
+    with serving(box, **LIMIT) as port:
+        for each in refused:
+            await resting(tmp_path, settings(port)).put(each)
+        async with running(tmp_path, settings(port), alert_cap_per_hour=cap) as alerts:
+            await until(alerts, waiting=0)
+            assert "mail not sent: " in alerts.words
+            assert "message: SMTPDataError" in alerts.words
+            await alerts.put(alert(3))
+            await claimed(lambda: alerts.words == "mail")
+            await claimed(lambda: has_on_disk(tmp_path, sent=1))
+            assert kept(tmp_path) == []
+    assert numbers(box) == [3]
+    said = capsys.readouterr().out
+    assert said.count("Alert refused for good, and dropped") == 2
+    assert all(each.id in said for each in refused)
+
+
+@pytest.mark.parametrize("trouble", ["login", "recipient"])
+async def test_a_refusal_that_the_operator_can_mend_drops_nothing(tmp_path: Path, trouble: str) -> None:
+    """A 5xx too, but not about the mail."""
+    box = Mailbox({b"agent": b"secret"})
+    box.unknown = {"operator@example.org"} if trouble == "recipient" else set()
+    login = {"smtp_username": "agent", "smtp_password": Secret("secret" if trouble == "recipient" else "guessed")}
+    with serving(box, authenticator=box.admits, auth_require_tls=False) as port:
+        async with running(tmp_path, settings(port, **login)) as alerts:
+            await alerts.put(alert())
+            await claimed(lambda: f"mail kept, not sent: 127.0.0.1:{port}: {trouble}: " in alerts.words)
+            assert kept(tmp_path) == [f"{alert().id}.json"]
 
 
 async def test_the_spool_is_bounded_and_drops_the_oldest(tmp_path: Path) -> None:

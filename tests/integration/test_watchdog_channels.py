@@ -173,6 +173,42 @@ async def test_one_channel_that_is_away_holds_up_no_other_and_sends_nothing_twic
     assert len(listener.told) == 1
 
 
+@apprise_here
+async def test_what_waits_for_a_wrong_url_goes_to_the_corrected_one(tmp_path: Path) -> None:
+    """It stayed in the folder of the wrong one, and nobody said so."""
+    wrong = resting(tmp_path, MailSettings(), f"json://127.0.0.1:{free_port()}/tpoic")
+    await wrong.put(ALERT)
+    async with listening() as listener:
+        alerts = resting(tmp_path, MailSettings(), f"json://127.0.0.1:{listener.port}/topic")
+        await alerts.load()
+        assert alerts.waiting == 1
+        task = asyncio.create_task(alerts.run())
+        await listener.heard(1)
+        async with asyncio.timeout(10):
+            while alerts.waiting:
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait({task})
+    assert list(tmp_path.rglob("*.json")) == []
+
+
+@apprise_here
+@pytest.mark.parametrize("urls", ["", "ntfy://host/topic", "json://host/a, json://host/b"])
+async def test_what_waits_for_nobody_is_said_and_stays(
+    tmp_path: Path, urls: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a channel of its scheme, or with two, nobody knows whose it is; one that is set keeps its own."""
+    wrong = resting(tmp_path, mails(free_port()), "json://host/tpoic")
+    await wrong.put(ALERT)
+    alerts = resting(tmp_path, mails(free_port()), urls)
+    await alerts.load()
+    assert alerts.waiting == 1, "the mail's"
+    (left,) = tmp_path.glob("json-*/*.json")
+    said = capsys.readouterr().out
+    assert said.count("Alerts wait for a channel that is set no more") == 1
+    assert left.parent.name in said
+
+
 async def test_a_missing_extra_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Alerts go by mail meanwhile, and nothing piles up for a channel that can't be used."""
     monkeypatch.setitem(sys.modules, "apprise", None)

@@ -84,4 +84,5 @@ async def _trouble(outlet: Outlet) -> str | None:
 
 
 async def _is_sent(outlet: Outlet) -> bool:
-    return not outlet.spool.waiting
+    # What is refused for good waits no more either, and leaves its trouble.
+    return not outlet.spool.waiting and outlet.trouble is None
