@@ -125,7 +125,7 @@ class _Pages:
         self._file.close()
 
     def next(self, collected_utc: int) -> Page | None:
-        """Return the next page, None at the end.
+        """Return the next page, None at the end; an empty one without a cursor on the way back into a packed file.
 
         Raises:
             SourceUnavailable: the file breaks off here.
@@ -137,6 +137,8 @@ class _Pages:
             return None
         items: list[Item] = []
         bad: list[str] = []
+        if not self._is_there():
+            return Page(items=())
         for line in self._some_lines():
             try:
                 items += _item(line, collected_utc)
@@ -144,6 +146,16 @@ class _Pages:
                 bad.append(f"line {line.number}: {error}")
         cursor = msgspec.json.encode(self._file.place).decode()
         return Page(items=tuple(items), cursor=cursor, rejected=tuple(bad[:REJECTED_KEPT]), rejected_count=len(bad))
+
+    def _is_there(self) -> bool:
+        """Go on to where reading stopped; each step is a page of its own, so that a long way back is seen as work."""
+        try:
+            return self._file.approach()
+        except Damaged as damage:
+            self._failure = SourceUnavailable(f"{self._name}: {damage}", damage.cause)
+        except OSError as error:
+            self._failure = _unreadable(self._name, error)
+        return False
 
     def _some_lines(self) -> Iterator[Line]:
         """Yield the lines of one page; note where the file ends or breaks off."""

@@ -30,6 +30,9 @@ MAX_WINDOW_BYTES: Final = 2**31
 #: From here on the log says how much that is. Chosen: a quarter of the collector's memory warning.
 TOLD_WINDOW_BYTES: Final = 100 * 1024 * 1024
 
+#: As many unpacked bytes are passed over at once on the way to a place: some seconds. Chosen, not measured.
+APPROACH_BYTES: Final = 1024 * 1024 * 1024
+
 _PLAIN_CHUNK_BYTES: Final = 64 * 1024
 # RFC 8878: four bytes of Zstandard can stand for a block of 128 KiB, so this much is at most 32 MiB unpacked.
 _PACKED_CHUNK_BYTES: Final = 1024
@@ -103,7 +106,15 @@ class ArchiveFile:
         if self.is_packed and not self.is_done:
             self._file.seek(0)
             _tell_window(self._file.read(_FRAME_HEADER_BYTES), name)
-        self._lines = self._read_on()
+        #: How many bytes there are to the place yet, and what stands behind it in the chunk that holds it.
+        self._ahead = self.place.offset if self.is_packed else 0
+        self._begun = b""
+        self._file.seek(0 if self.is_packed else self.place.offset)
+        plain = iter(lambda: self._file.read(_PLAIN_CHUNK_BYTES), b"")
+        self._chunks: Iterator[bytes] = _unpacked(self._file) if self.is_packed else plain
+        # A line that was taken without its line break is gone on with under the same number.
+        number = self.place.line - self.place.is_mid_line
+        self._lines = lines_of(self._behind_the_place(), number, self.place.offset)
 
     def close(self) -> None:
         """Close the file."""
@@ -118,6 +129,28 @@ class ArchiveFile:
 
         """
         return self._lines
+
+    def approach(self, most_bytes: int = APPROACH_BYTES) -> bool:
+        """Go towards the place where reading stopped, by so many unpacked bytes; tell whether it is reached.
+
+        A packed file has no way there but through all that comes before, which may take minutes. Iterating goes the
+        rest of the way by itself.
+
+        Raises:
+            Damaged: the file breaks before that place.
+            OSError: reading failed.
+
+        """
+        passed = 0
+        while self._ahead > 0 and passed < most_bytes:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                self._ahead = 0
+                break
+            passed += len(chunk)
+            self._begun = chunk[self._ahead :]
+            self._ahead = max(0, self._ahead - len(chunk))
+        return self._ahead == 0
 
     def advance(self, line: Line) -> None:
         """Note that ``line`` has been read."""
@@ -140,14 +173,11 @@ class ArchiveFile:
         self._file.seek(0)
         return hashlib.blake2b(self._file.read(length), digest_size=8).hexdigest()
 
-    def _read_on(self) -> Iterator[Line]:
-        # A line that was taken without its line break is gone on with under the same number.
-        number = self.place.line - self.place.is_mid_line
-        if self.is_packed:
-            self._file.seek(0)
-            return lines_of(_without(_unpacked(self._file), self.place.offset), number, self.place.offset)
-        self._file.seek(self.place.offset)
-        return lines_of(iter(lambda: self._file.read(_PLAIN_CHUNK_BYTES), b""), number, self.place.offset)
+    def _behind_the_place(self) -> Iterator[bytes]:
+        while not self.approach():
+            pass
+        yield self._begun
+        yield from self._chunks
 
 
 def lines_of(chunks: Iterator[bytes], number: int, offset: int) -> Iterator[Line]:
@@ -194,14 +224,6 @@ def _unpacked(file: BinaryIO) -> Iterator[bytes]:
         raise Damaged(f"the file is not Zstandard, or damaged ({error})", "corrupt") from error
     if has_begun:
         raise Damaged("the file ends within a Zstandard frame: it was cut off, or is still being written", "truncated")
-
-
-def _without(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
-    """Yield ``chunks`` without their first ``count`` bytes."""
-    for chunk in chunks:
-        if count < len(chunk):
-            yield chunk[count:]
-        count = max(0, count - len(chunk))
 
 
 def _tell_window(header: bytes, name: str) -> None:

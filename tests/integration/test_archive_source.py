@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from agent.sources.archive import PAGE_LINES, ArchiveSource
+from agent.sources.archive_file import ArchiveFile
 from ipc.errors import SourceUnavailable
 from ipc.settings import CollectorSettings
 
@@ -185,6 +186,38 @@ async def test_a_truncated_file_gives_what_is_whole_and_fails_by_name(tmp_path: 
     path.write_bytes(packed)
     rest = await _pages(_source(path), pages[-1].cursor)
     assert kept + _ids(rest) == list(range(3000))
+
+
+async def test_the_way_back_into_a_packed_file_is_gone_in_steps(tmp_path: Path) -> None:
+    """So that minutes of it are seen as work; the lines behind the place are the same as without a stop."""
+    path = tmp_path / "a.ndjson.zst"
+    path.write_bytes(b"".join(_packed(_record(number)) for number in range(1, 60)))
+    first = ArchiveFile(path, None)
+    before = [next(iter(first)) for _ in range(40)]
+    first.advance(before[-1])
+    rest = [line.text for line in first]
+    again = ArchiveFile(path, first.place)
+    steps = 0
+    while not again.approach(most_bytes=1000):
+        steps += 1
+    assert steps > 3
+    assert [line.text for line in again] == rest
+    third = ArchiveFile(path, first.place)
+    assert [line.text for line in third] == rest
+    for each in (first, again, third):
+        each.close()
+
+
+async def test_damage_on_the_way_back_is_told_and_is_no_end(tmp_path: Path) -> None:
+    """A file of the same head and size that is broken before the place: nothing of it counts as read."""
+    path = tmp_path / "a.ndjson.zst"
+    whole = b"".join(_packed(_record(number)) for number in range(1, 600))
+    path.write_bytes(whole)
+    (page, *_) = await _pages(_source(tmp_path))
+    path.write_bytes(whole[:8000] + b"\0" * (len(whole) - 8000))
+    pages, error = await _broken(_source(tmp_path), page.cursor)
+    assert error.cause == "corrupt"
+    assert _ids(pages) == []
 
 
 async def test_a_damaged_file_fails_by_name(tmp_path: Path) -> None:
