@@ -15,6 +15,7 @@ import sys
 import time
 import uuid
 from contextlib import AsyncExitStack, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import psutil
@@ -151,7 +152,7 @@ class Collector:
             failures=tuple(tally.failures),
             memory_delta_mb=round((_rss_bytes() - memory_before) / _MEGABYTE, 2),
         )
-        await self._written(lambda: self._outbox.put_cycle(cycle))
+        await self._on_disk(lambda: self._outbox.put_cycle(cycle))
         self._tell_cycle(cycle, tally, time.monotonic() - started_s)
         self._watch.ended(cycle, len(streams), time.monotonic())
 
@@ -171,7 +172,8 @@ class Collector:
             _log.exception("Subreddit not read, unexpected error: its new posts are missing", stream=stream)
 
     async def _read_pages(self, stream: str, tally: _Tally) -> None:
-        pages = aiter(self._source.read(stream, await self._outbox.cursor(self._source.name, stream)))
+        cursor = await self._on_disk(lambda: self._outbox.cursor(self._source.name, stream))
+        pages = aiter(self._source.read(stream, cursor))
         while True:
             async with self._pulse.intake.unit():
                 with self._pulse.unit("page", self._page_deadline_s):
@@ -185,21 +187,23 @@ class Collector:
         if not await self._outbox.has_room(len(page.items)):
             _log.warning("Outbox full: the source is not read until the analyzer takes more", items=self._outbox.depth)
         with self._pulse.waiting("outbox"):
-            new = await self._written(lambda: self._outbox.put(self._source.name, stream, page))
+            new = await self._on_disk(lambda: self._outbox.put(self._source.name, stream, page))
         self._pulse.intake.items_in += new
         self._tell_depth()
         return new
 
-    async def _written(self, write: Callable[[], Awaitable[T]], *, is_collecting: bool = True) -> T:
-        """Write to the outbox, again and again for as long as the disk does not take it; return what came of it.
+    async def _on_disk(self, use: Callable[[], Awaitable[T]], *, is_collecting: bool = True) -> T:
+        """Use the outbox, again and again for as long as the disk refuses; return what came of it.
 
         What the process waits for is said by the task that collects alone: two would overwrite each other's words.
         """
         while True:
             try:
-                return await write()
+                return await use()
             except Unavailable as error:
-                _log.error("Outbox not written: tried again until the disk takes it", reason=str(error))
+                _log.error(
+                    "Outbox away: nothing is collected or delivered until the disk takes it again", reason=str(error)
+                )
                 with self._pulse.waiting("disk") if is_collecting else nullcontext():
                     await asyncio.sleep(DISK_RETRY_S)
 
@@ -207,12 +211,12 @@ class Collector:
         """Offer the outbox, batch after batch, to the carrier. A restart begins with the oldest again."""
         offered = 0
         while True:
-            batch = await self._outbox.next_batch(offered)
+            batch = await self._on_disk(partial(self._outbox.next_batch, offered), is_collecting=False)
             await self._carrier.offer(batch)
             offered = batch.seq
 
     async def _settle(self, seq: int) -> None:
-        await self._written(lambda: self._outbox.settle(seq), is_collecting=False)
+        await self._on_disk(lambda: self._outbox.settle(seq), is_collecting=False)
         self._pulse.progress += 1
         self._tell_depth()
 
