@@ -15,17 +15,24 @@ find_python() {
     return 1
 }
 
-# A stamp holds what the venv was made from, so that a second call costs nothing and a change is noticed.
+# Whether .venv was made in this folder, or where it is a link, in the one that it leads to. pip's first lines say so: the
+# second where the path is long or has spaces.
+is_of_here() {
+    head -n 2 .venv/bin/pip 2>/dev/null | grep -qF -e "$(pwd -P)/.venv/bin/" -e "$(readlink -f .venv)/bin/"
+}
+
+# A stamp holds what the venv was made from and where, so that a second call costs nothing and a change is noticed.
 make_venv() {
     local requirements=$1 python stamp wanted
     python=$(find_python) || exit 1
     stamp=.venv/.made-from
-    wanted=$(cat "$requirements" pyproject.toml | cksum)
+    wanted=$({ cat "$requirements" pyproject.toml; pwd -P; } | cksum)
     exec 9>.venv.lock
     flock 9
     if [ "$(cat "$stamp.$(basename "$requirements")" 2>/dev/null)" != "$wanted" ]; then
-        # A venv whose making was interrupted has no pip: it is made anew.
-        if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+        # A venv whose making was interrupted has no pip, and the programs of one that was moved or copied with its
+        # checkout name the place it came from, and run what stands there: both are made anew.
+        if ! .venv/bin/python -m pip --version >/dev/null 2>&1 || ! is_of_here; then
             if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
                 say "Python's venv module is missing: install it (on Debian and Ubuntu: apt install python3-venv), then start again."
                 exit 1

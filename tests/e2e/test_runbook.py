@@ -207,7 +207,7 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "deployment", tmp_path / "deployment")
     for name in ("start.sh", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    stamp = "cat deployment/requirements.txt pyproject.toml | cksum >.venv/.made-from.requirements.txt"
+    stamp = "{ cat deployment/requirements.txt pyproject.toml; pwd -P; } | cksum >.venv/.made-from.requirements.txt"
     subprocess.run(["/bin/bash", "-c", stamp], cwd=tmp_path, timeout=10, check=True)
     return tmp_path
 
