@@ -29,7 +29,7 @@ _log = logs.log(__name__)
 
 #: Between two looks at the store. Chosen, not measured: it is asked for a handful of rows.
 LOOK_EVERY_S: Final = 5.0
-#: Between two looks at each subreddit, which read two weeks of roll-ups. Chosen, not measured.
+#: Between two looks at each subreddit, which read sixty days of roll-ups. Chosen, not measured.
 SILENCE_EVERY_S: Final = 300.0
 _MINUTE_S: Final = 60
 #: Only this source's items can be late.

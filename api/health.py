@@ -107,7 +107,8 @@ class WatchdogHealth(Answer, frozen=True, kw_only=True):
     uptime_seconds: float | None
     round_age_s: float | None
     supervisor_answers: bool | None
-    #: ``mail`` when alerts leave the machine, else ``nowhere: `` and why.
+    #: The channels that alerts leave by, such as ``mail``, and behind a colon what is wrong with one; or ``nowhere:``
+    #: and why.
     alerts: str | None
     alerts_waiting: int | None
     incidents: list[OpenIncident]

@@ -108,7 +108,7 @@ _BAR: Final = """<svg viewBox="0 0 100 8" preserveAspectRatio="none" role="img" 
 _POST: Final = """<li>
 <p class="score"><span class="sentiment {sentiment}">{sentiment}</span>
 <span class="number {sentiment}">{compound}</span></p>
-<div><h3><bdi>{title}</bdi></h3>
+<article><h3><bdi>{title}</bdi></h3>
 {text}
 <p><bdi>r/{subreddit}</bdi> by <bdi>{author}</bdi>, <time datetime="{at}">{ago}</time>{replies}</p></article>
 </li>"""

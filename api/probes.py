@@ -15,6 +15,7 @@ from aiohttp import web  # noqa: TC002 - handlers are looked at when the program
 from api.answers import Answer, reply
 from api.endpoint import Endpoint
 from api.errors import Refused
+from api.single_flight import SingleFlight
 from api.store_check import StoreCheck, check
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class ProbeRoutes:
         self._store = store
         self._pulse = pulse
         self._last: tuple[float, StoreCheck] | None = None
+        self._checking = SingleFlight[StoreCheck]()
 
     def endpoints(self) -> list[Endpoint]:
         """Return what is served."""
@@ -80,7 +82,11 @@ class ProbeRoutes:
         return reply(Ready())
 
     async def _check(self) -> StoreCheck:
-        now_s = time.monotonic()
-        if self._last is None or now_s - self._last[0] > _KEEP_S:
-            self._last = now_s, await check(self._store, time.time())
-        return self._last[1]
+        if self._last is not None and time.monotonic() - self._last[0] <= _KEEP_S:
+            return self._last[1]
+        return await self._checking.run("store", self._look)
+
+    async def _look(self) -> StoreCheck:
+        found = await check(self._store, time.time())
+        self._last = time.monotonic(), found  # by its end: a look at a store that hangs takes longer than it counts
+        return found

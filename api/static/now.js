@@ -5,6 +5,7 @@ import { chart } from "./chart.js";
 import { bar } from "./chooser.js";
 import { difference, differences } from "./difference.js";
 import { element } from "./element.js";
+import { isInUse, keeping } from "./kept.js";
 import { multiples, waiting } from "./multiples.js";
 import { shiftList } from "./shifts.js";
 import { pair, parameters, windowWords } from "./state.js";
@@ -13,26 +14,35 @@ import { span } from "./words.js";
 
 const TOP = 12;
 const NOTE = "Net: positive minus negative, of 100 items. The band is where it lies with 95 % certainty.";
+//: These move with every second; what they tell moves the points too.
+const TIMES = new Set(["window", "timestamp"]);
 const height = () => (innerWidth < 640 ? 170 : 240);
 
 /** Show the view in `root`; return how it is updated. */
 export function now(root) {
+  let shown = null;
   let last = null;
   let turn = 0;
 
   async function update(state) {
     const mine = (turn += 1);
     const found = await ask(state);
-    if (mine !== turn || root.querySelector("svg:focus")) return;
-    const said = JSON.stringify([state, waiting(), { ...found, overview: { ...found.overview, timestamp: null } }]);
+    const isSame = shown === JSON.stringify(state);
+    if (mine !== turn || (isSame && isInUse(root))) return;
+    const said = JSON.stringify(state) + JSON.stringify([waiting(), found], (name, value) => (TIMES.has(name) ? undefined : value));
     if (said === last) return;
+    shown = JSON.stringify(state);
     last = said;
-    render(root, state, found);
+    if (isSame) keeping(root, () => render(root, state, found));
+    else render(root, state, found);
   }
 
-  return { update, failed: (error) => {
+  return { update, failed: (error, state) => {
     last = null;
     showNothing(error.message);
+    if (shown === JSON.stringify(state)) return;
+    shown = null;
+    root.replaceChildren(bar(state), element("p", { class: "notice" }, error.message));
   } };
 }
 
@@ -57,7 +67,7 @@ function render(root, state, { overview, more, shifts }) {
   const main = two?.every(Boolean) ? compared(two, frame, state, among) : alone(shown, frame, state, among);
   root.replaceChildren(
     bar(state),
-    ...[staleness(overview), unread(overview)].filter(Boolean),
+    ...[staleness(overview.stale_seconds ?? shifts.stale_seconds), unread(overview)].filter(Boolean),
     element("section", { "aria-labelledby": "line" }, main),
     element("section", { "aria-labelledby": "shifts" }, shiftList(among, shifts, state)),
     element("section", { "aria-labelledby": "each" }, multiples(overview.subreddits, frame, state, among)),
@@ -105,9 +115,9 @@ function compared(two, frame, state, shifts) {
   ];
 }
 
-function staleness(overview) {
-  if (overview.stale_seconds === undefined) return null;
-  return element("p", { class: "notice" }, `The store does not answer: this is what it said ${span(overview.stale_seconds)} ago.`);
+function staleness(seconds) {
+  if (seconds === undefined) return null;
+  return element("p", { class: "notice" }, `The store does not answer: this is what it said ${span(seconds)} ago.`);
 }
 
 function unread(overview) {

@@ -3,6 +3,7 @@
 import { get } from "./calls.js";
 import { bar, choices } from "./chooser.js";
 import { element } from "./element.js";
+import { isInUse } from "./kept.js";
 import { postCard } from "./post.js";
 import { go, parameters, windowWords } from "./state.js";
 import { showFeeling, showNothing } from "./verdict.js";
@@ -25,11 +26,11 @@ export function posts(root) {
     const wanted = { ...when, kind: state.kind, sentiment: state.sentiment, order: state.order, limit: PAGE };
     const [page, names] = await Promise.all([get("posts", wanted), get("subreddits"), feeling(state)]);
     if (mine !== turn) return;
-    const said = JSON.stringify([state, page.posts, names.subreddits]);
+    const said = JSON.stringify([state, page.posts, names.subreddits, page.stale_seconds !== undefined]);
     if (said === last) return;
     // Who reads further down, or asked why, keeps what is under the eyes; the new ones wait behind a button.
     const isSame = shown !== null && JSON.stringify(shown) === JSON.stringify(state);
-    if (isSame && (scrollY > 300 || root.querySelector(".why:not(:empty)"))) return waiting(root, () => render(page, names));
+    if (isSame && (scrollY > 300 || isInUse(root) || root.querySelector(".why:not(:empty)"))) return waiting(root, () => render(page, names));
     shown = state;
     last = said;
     render(page, names);
@@ -40,9 +41,11 @@ export function posts(root) {
     }
   }
 
-  return { update, failed: (error) => {
+  return { update, failed: (error, state) => {
     last = null;
-    if (shown === null) root.replaceChildren(bar({ view: "posts", window: "7d", start: "", end: "", subreddit: "", compare: "" }), element("p", { class: "notice" }, error.message));
+    if (JSON.stringify(shown) === JSON.stringify(state)) return;
+    shown = null;
+    root.replaceChildren(bar(state), filters(state, []), element("p", { class: "notice" }, error.message));
   } };
 }
 

@@ -58,7 +58,9 @@ export function parameters(state) {
   if (state.window !== "custom") return { hours: WINDOWS[state.window] };
   const end = new Date(`${state.end}T00:00`);
   end.setDate(end.getDate() + 1);
-  return { start: utc(new Date(`${state.start}T00:00`)), end: utc(new Date(Math.min(end, Date.now()))) };
+  const start = utc(new Date(`${state.start}T00:00`));
+  // Without an end it reaches to now: one that moves by the second would be another question each time.
+  return end < Date.now() ? { start, end: utc(end) } : { start };
 }
 
 /** Return the window in words. */

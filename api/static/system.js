@@ -52,10 +52,17 @@ function flow(found) {
   const facts = [
     ["Waiting to be scored", outbox ? count(outbox.items) : "not known", outbox?.max_items ? `of at most ${count(outbox.max_items)} in the outbox` : found.missing.outbox],
     ["Stored", database.connected ? count(database.items) : "not known", database.connected ? `items in ${database.engine}${database.set_aside ? `; ${count(database.set_aside)} could not be scored` : ""}` : database.error],
-    ["Alerts", watchdog.alerts === null ? "not known" : watchdog.alerts.includes(":") ? "reach nobody" : watchdog.alerts, watchdog.alerts?.includes(":") ? watchdog.alerts.slice(watchdog.alerts.indexOf(":") + 1).trim() : `${count(watchdog.alerts_waiting)} waiting`],
+    ["Alerts", ...alerts(watchdog)],
     ["Watching this live", count(events.clients), `of at most ${count(events.max_clients)}; ${count(events.dropped)} dropped`],
   ];
   return element("dl", { class: "figures" }, facts.map(([name, figure, more]) => element("div", {}, element("dt", {}, name), element("dd", {}, figure, more ? element("small", {}, more) : null))));
+}
+
+/** Where alerts go, and what is to be said of it: the watchdog puts the reason behind a colon. */
+function alerts(watchdog) {
+  if (watchdog.alerts === null) return ["not known", null];
+  const [where, ...reason] = watchdog.alerts.split(":");
+  return [where === "nowhere" ? "reach nobody" : where, reason.length ? reason.join(":").trim() : `${count(watchdog.alerts_waiting)} waiting`];
 }
 
 function incidents(found) {

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
+import pytest
 from fakes.running_api import running_api
+
+from api.errors import Refused
+from api.probes import READY, ProbeRoutes
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from aiohttp import web
+
+    from agent.store.protocol import Reading
+    from ipc.life import Pulse
 
 
 async def test_an_api_with_its_database_lives_and_is_ready(short_path: Path) -> None:
@@ -49,3 +59,29 @@ async def test_before_a_restart_it_lives_and_is_not_ready(short_path: Path) -> N
         assert await api.get("/ready") == {"status": "ready"}
         api.pulse.state = "draining"
         assert (await api.get("/ready", status=503))["error"] == "restarting"
+
+
+class _Hanging:
+    """A store that never answers, and counts how often it is asked."""
+
+    asked = 0
+
+    async def contents(self) -> None:
+        self.asked += 1
+        await asyncio.Event().wait()
+
+    async def collections(self, _now_utc: float) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_store_that_hangs_is_asked_once_for_all_probes() -> None:
+    """Whoever may ask without a token must not make it work: not those at the same time, nor the one right after."""
+    store, pulse = _Hanging(), SimpleNamespace(state="ready", intake=SimpleNamespace(closed=None))
+    endpoints = ProbeRoutes(cast("Reading", store), cast("Pulse", pulse)).endpoints()
+    ready = next(each.handler for each in endpoints if each.path == READY)
+    request = cast("web.Request", None)
+    told = await asyncio.gather(*(ready(request) for _ in range(5)), return_exceptions=True)
+    with pytest.raises(Refused):
+        await ready(request)
+    assert all(isinstance(each, Refused) for each in told)
+    assert store.asked == 1
