@@ -231,7 +231,7 @@ def _notes(facts: Facts) -> list[str]:
         notes += _troubles(report, is_read=collections is None or not collections.last_failures)
         notes += report.warnings
     if report is not None and ":" in report.alerts:
-        notes.append(f"alerts go {report.alerts}")
+        notes.append(f"alerts go {'' if report.alerts.startswith('nowhere:') else 'to '}{report.alerts}")
     return notes
 
 

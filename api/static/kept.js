@@ -7,15 +7,18 @@ export const isInUse = (root) => root.querySelector("svg:focus, form:focus-withi
 export function keeping(root, draw) {
   const before = parts(root);
   const focused = document.activeElement;
+  const place = alike(root, focused).indexOf(focused);
   draw();
   const after = parts(root);
   for (const [name, part] of before) {
     const same = after.get(name);
-    if (!same) continue;
-    same.open = part.open;
-    if (part.firstElementChild === focused) same.firstElementChild.focus({ preventScroll: true });
+    if (same) same.open = part.open;
   }
+  if (place >= 0) alike(root, focused)[place]?.focus({ preventScroll: true });
 }
+
+/** What is of the same kind in `root` and has the same words. */
+const alike = (root, node) => [...root.querySelectorAll(node.localName)].filter((each) => each.textContent === node.textContent);
 
 /** Every part that opens, by its words; several with the same words by their place among them. */
 function parts(root) {

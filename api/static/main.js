@@ -38,7 +38,8 @@ async function renew(state = read()) {
     await view.update(state);
   } catch (error) {
     if (!(error instanceof CallFailed)) throw error;
-    view.failed(error, state);
+    // What failed late is perhaps not what is looked at any more.
+    if (view === shown && JSON.stringify(state) === JSON.stringify(read())) view.failed(error, state);
   }
 }
 

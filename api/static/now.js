@@ -41,7 +41,7 @@ export function now(root) {
     last = null;
     showNothing(error.message);
     if (shown === JSON.stringify(state)) return;
-    shown = null;
+    shown = JSON.stringify(state);
     root.replaceChildren(bar(state), element("p", { class: "notice" }, error.message));
   } };
 }

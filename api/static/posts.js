@@ -3,7 +3,7 @@
 import { get } from "./calls.js";
 import { bar, choices } from "./chooser.js";
 import { element } from "./element.js";
-import { isInUse } from "./kept.js";
+import { isInUse, keeping } from "./kept.js";
 import { postCard } from "./post.js";
 import { go, parameters, windowWords } from "./state.js";
 import { showFeeling, showNothing } from "./verdict.js";
@@ -33,7 +33,8 @@ export function posts(root) {
     if (isSame && (scrollY > 300 || isInUse(root) || root.querySelector(".why:not(:empty)"))) return waiting(root, () => render(page, names));
     shown = state;
     last = said;
-    render(page, names);
+    if (isSame) keeping(root, () => render(page, names));
+    else render(page, names);
 
     function render(first, { subreddits }) {
       last = said;
@@ -44,7 +45,7 @@ export function posts(root) {
   return { update, failed: (error, state) => {
     last = null;
     if (JSON.stringify(shown) === JSON.stringify(state)) return;
-    shown = null;
+    shown = state;
     root.replaceChildren(bar(state), filters(state, []), element("p", { class: "notice" }, error.message));
   } };
 }

@@ -102,6 +102,14 @@ async def test_what_ails_a_process_is_told_and_where_alerts_go(api: RunningApi, 
     assert "sentimentagent_incidents_open 1.0" in metrics
 
 
+async def test_a_channel_that_fails_is_told_beside_the_one_that_works(api: RunningApi, watchdog: FakeWatchdog) -> None:
+    """Alerts that still reach somebody are not told as if they reached nobody."""
+    watchdog.report = status_report(alerts="mail; slack kept, not sent: 403")
+    health = await until(api, lambda health: health["notes"] != [])
+    assert health["notes"] == ["alerts go to mail; slack kept, not sent: 403"]
+    assert health["watchdog"]["alerts"] == "mail; slack kept, not sent: 403"
+
+
 async def test_a_watchdog_that_goes_away_is_missed(short_path: Path) -> None:
     """Its last report stands, grows older, and is told as old; it is taken again when it is back."""
     run = short_path / "run"
