@@ -203,3 +203,11 @@ def joined(first: Example, second: Example) -> Example:
     if len(labels) == 1:
         return Example(text, soft(labels.pop()), None, "joined")
     return Example(text, soft((labels - {1}).pop(), 1, 0.25), None, "joined")
+
+
+def part(example: Example, rng: random.Random) -> Example:
+    """Cut a run of words out of a text. Nobody judged it: it is for the teacher's opinion."""
+    words = example.text.split()
+    length = max(3, round(len(words) * rng.uniform(0.35, 0.8)))
+    start = rng.randint(0, max(0, len(words) - length))
+    return Example(" ".join(words[start : start + length]), None, None, "parts")

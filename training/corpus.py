@@ -16,14 +16,12 @@ from training.data import Example, is_held_out, read_authored, read_goemotions, 
 RATED_SHARE = {"amazon": 3400, "movie": 4000, "nyt": 2500}
 #: Texts that were written for the training, a file a kind.
 AUTHORED = Path(__file__).with_name("written")
-#: How often a text of `written/` is in the pool: they are few, and of the kinds that the data sets lack.
-AUTHORED_TIMES = 2
 #: Of a thousand of them, how many are held out.
 AUTHORED_HELD_OUT = 120
 #: How many examples the patterns of :mod:`training.augment` add.
 WRITTEN, MARKED, JOINED = 3300, 2000, 2500
-#: Posts whose texts the student reads with the teacher's opinion instead of a label.
-UNLABELLED = 14000
+#: Posts, and parts of comments, that the student reads with the teacher's opinion instead of a label.
+POSTS, PARTS = 2000, 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Corpus:
     learned: list[Example]
     #: Held out of `learned`: fits the temperature and nothing else.
     held_out: list[Example]
-    #: Posts without a label.
+    #: Texts without a label: posts, and parts of comments.
     unlabelled: list[Example]
 
 
@@ -55,13 +53,15 @@ def build(folder: Path, seed: int) -> Corpus:
         learned += rng.sample(rest, min(share, len(rest)))
     authored = [example for file in sorted(AUTHORED.glob("*.tsv")) for example in read_authored(file)]
     held_out += [example for example in authored if is_held_out(example.text, AUTHORED_HELD_OUT)]
-    learned += AUTHORED_TIMES * [example for example in authored if not is_held_out(example.text, AUTHORED_HELD_OUT)]
+    learned += [example for example in authored if not is_held_out(example.text, AUTHORED_HELD_OUT)]
     labelled = [example for example in learned if example.target]
     learned += [augment.marked(example, rng) for example in rng.sample(labelled, MARKED)]
     pairs = rng.sample(labelled, 2 * JOINED)
     learned += [augment.joined(*pair) for pair in zip(pairs[::2], pairs[1::2], strict=True)]
     learned += augment.written(rng, WRITTEN)
-    return Corpus(learned, held_out, list(_posts(folder, rng)))
+    comments = [example for example in learned if example.source == "goemotions" and len(example.text.split()) > 5]  # noqa: PLR2004
+    parts = [augment.part(example, rng) for example in rng.sample(comments, PARTS)]
+    return Corpus(learned, held_out, [*_posts(folder, rng), *parts])
 
 
 def _posts(folder: Path, rng: random.Random) -> Iterator[Example]:
@@ -72,7 +72,7 @@ def _posts(folder: Path, rng: random.Random) -> Iterator[Example]:
     command = ["zstd", "-dcq", str(file)]
     raw = subprocess.run(command, check=True, capture_output=True).stdout
     lines = raw.decode().rstrip("\n").split("\n")
-    for line in rng.sample(lines, min(UNLABELLED, len(lines))):
+    for line in rng.sample(lines, min(POSTS, len(lines))):
         post = json.loads(line)
         text = prepare(post["title"], post.get("selftext") or "").text
         if text:

@@ -21,22 +21,23 @@ MAX_TOKENS = 96
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """The numbers of one stage: the usual ones for small BERTs, not searched for; the epochs fit the time given."""
+    """The numbers of one stage: the usual ones for such networks, not searched for; the epochs fit the time given."""
 
     epochs: int
     peak_rate: float
+    #: The rate of the two heads, which begin at random.
+    head_rate: float = 1e-4
     #: Padded length times rows: what one step costs.
     batch_tokens: int = 1024
     warmup: float = 0.08
     decay: float = 0.01
     #: Weight of the emotions' loss beside the classes' loss.
     emotion_weight: float = 4.0
-    #: How much of the classes' target is the teacher's opinion, where there is one.
-    teacher_weight: float = 0.6
+    #: How much of a target is the teacher's opinion, where there is one. Chosen, not searched for.
+    teacher_weight: float = 0.75
     average: float = 0.998
-    #: In this many last epochs only rows that are `core` are learned from, and less of the teacher's opinion.
+    #: In this many last epochs only rows that are `core` are learned from.
     core_epochs: int = 0
-    core_teacher_weight: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,11 @@ class Encoded:
     """One example as the network takes it."""
 
     ids: Sequence[int]
-    target: tuple[float, float, float] | None
-    emotions: tuple[int, ...] | None
-    teacher: tuple[float, float, float] | None = None
+    #: Three probabilities, and one for each emotion; None where nobody said.
+    target: Tensor | None
+    emotions: Tensor | None
+    #: What the teacher thinks: the same 3 and 28 in a row.
+    opinion: Tensor | None = None
     #: Whether it belongs to the texts that the model is for, rather than to those that widen it.
     core: bool = True
 
@@ -77,10 +80,10 @@ def batches(lengths: Sequence[int], batch_tokens: int, rng: random.Random | None
     yield from (batch for batch in cut if batch)
 
 
-def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Pad with 0 to the longest row; return ids and mask."""
+def padded(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
+    """Pad with the id `padding` to the longest row; return ids and mask."""
     longest = max(map(len, rows))
-    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    ids = torch.full((len(rows), longest), padding)
     mask = torch.zeros(len(rows), longest, dtype=torch.long)
     for number, row in enumerate(rows):
         ids[number, : len(row)] = torch.tensor(row)
@@ -88,44 +91,54 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def logits(network: Network, rows: Sequence[Sequence[int]], *, half: bool) -> Tensor:
-    """Return the class logits of every row, in order, without training anything."""
+def outputs(network: Network, rows: Sequence[Sequence[int]], *, half: bool) -> Tensor:
+    """Return the logits of every row, in order, without training anything: three classes, then the emotions."""
     network.eval()
-    out = torch.zeros(len(rows), 3)
+    out = torch.zeros(len(rows), 3 + EMOTIONS)
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-        for batch in batches([len(row) for row in rows], 2048, None):
-            out[batch] = network(*padded([rows[index] for index in batch]))[0]
+        for batch in tqdm(list(batches([len(row) for row in rows], 2048, None)), mininterval=20, ascii=True):
+            out[batch] = torch.cat(network(*padded([rows[index] for index in batch], network.padding)), 1)
     return out
 
 
-def loss_of(network: Network, rows: Sequence[Encoded], recipe: Recipe, share: float, *, half: bool) -> Tensor:
-    """Cross-entropy to the soft targets, `share` of them the teacher's, plus binary cross-entropy to the emotions."""
+def opinions(teacher: Network, rows: Sequence[Sequence[int]]) -> Tensor:
+    """Return the teacher's probabilities for every row: of the three classes, then of each emotion."""
+    told = outputs(teacher, rows, half=has_bfloat16())
+    return torch.cat([told[:, :3].softmax(1), told[:, 3:].sigmoid()], 1)
+
+
+def loss_of(network: Network, rows: Sequence[Encoded], recipe: Recipe, *, half: bool) -> Tensor:
+    """Cross-entropy to the classes' targets, plus binary cross-entropy to the emotions', both mixed with opinions."""
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-        classes, emotions = network(*padded([row.ids for row in rows]))
-    targets, weights = [], []
-    for row in rows:
-        own, taught = row.target, row.teacher
-        if own is not None and taught is not None:
-            targets.append([share * b + (1 - share) * a for a, b in zip(own, taught, strict=True)])
-        else:
-            targets.append(list(own or taught or (0.0, 0.0, 0.0)))
-        weights.append(1.0 if own or taught else 0.0)
-    target, weight = torch.tensor(targets), torch.tensor(weights)
-    loss = (functional.cross_entropy(classes, target, reduction="none") * weight).sum() / weight.sum().clamp(min=1)
-    annotated = [number for number, row in enumerate(rows) if row.emotions is not None]
-    if annotated:
-        truth = torch.zeros(len(annotated), EMOTIONS)
-        for place, number in enumerate(annotated):
-            truth[place, list(rows[number].emotions or ())] = 1.0
-        loss = loss + recipe.emotion_weight * functional.binary_cross_entropy_with_logits(emotions[annotated], truth)
+        classes, emotions = network(*padded([row.ids for row in rows], network.padding))
+    share = recipe.teacher_weight
+    sure = [_mixed(row.target, None if row.opinion is None else row.opinion[:3], share) for row in rows]
+    felt = [_mixed(row.emotions, None if row.opinion is None else row.opinion[3:], share) for row in rows]
+    loss = classes.sum() * 0
+    if kept := [number for number, target in enumerate(sure) if target is not None]:
+        targets = torch.stack([target for target in sure if target is not None])
+        loss = loss + functional.cross_entropy(classes[kept], targets)
+    if kept := [number for number, target in enumerate(felt) if target is not None]:
+        targets = torch.stack([target for target in felt if target is not None])
+        loss = loss + recipe.emotion_weight * functional.binary_cross_entropy_with_logits(emotions[kept], targets)
     return loss
+
+
+def _mixed(own: Tensor | None, taught: Tensor | None, share: float) -> Tensor | None:
+    """Mix what people said with `share` of what the teacher thinks; where one is missing, the other stands."""
+    if own is None or taught is None:
+        return taught if own is None else own
+    return torch.lerp(own, taught, share)
 
 
 def fit(network: Network, data: Sequence[Encoded], recipe: Recipe, checkpoint: Path, seed: int) -> Network:
     """Train, and return the average of the weights. Resumes after the last whole epoch that `checkpoint` holds."""
     half = has_bfloat16()
     average = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.peak_rate, weight_decay=recipe.decay, fused=True)
+    heads = [*network.decoder.parameters(), *network.emotions.parameters()]
+    body = [parameter for parameter in network.encoder.parameters() if parameter.requires_grad]
+    groups = [{"params": body, "peak": recipe.peak_rate}, {"params": heads, "peak": recipe.head_rate}]
+    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.decay, fused=True)
     parts = [data] * (recipe.epochs - recipe.core_epochs) + [[row for row in data if row.core]] * recipe.core_epochs
     plans = [
         list(batches([len(row.ids) for row in part], recipe.batch_tokens, _rng(seed + epoch)))
@@ -142,7 +155,6 @@ def fit(network: Network, data: Sequence[Encoded], recipe: Recipe, checkpoint: P
         step, first = state["step"], state["epoch"]
     for epoch in range(first, recipe.epochs):
         torch.manual_seed(seed + epoch)
-        share = recipe.teacher_weight if parts[epoch] is data else recipe.core_teacher_weight
         network.train()
         running = 0.0
         with tqdm(
@@ -151,8 +163,8 @@ def fit(network: Network, data: Sequence[Encoded], recipe: Recipe, checkpoint: P
             for batch in bar:
                 rate = min(step / warmup, max(0.0, (total - step) / (total - warmup)))
                 for parameters in optimiser.param_groups:
-                    parameters["lr"] = recipe.peak_rate * rate
-                loss = loss_of(network, [parts[epoch][index] for index in batch], recipe, share, half=half)
+                    parameters["lr"] = parameters["peak"] * rate
+                loss = loss_of(network, [parts[epoch][index] for index in batch], recipe, half=half)
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
                 optimiser.step()
@@ -185,4 +197,15 @@ def _follow(average: Network, network: Network, keep: float) -> None:
 
 def encode(examples: Sequence[Example], rows: Sequence[Sequence[int]]) -> list[Encoded]:
     """Pair examples with their token ids."""
-    return [Encoded(ids, example.target, example.emotions) for example, ids in zip(examples, rows, strict=True)]
+    return [
+        Encoded(ids, None if example.target is None else torch.tensor(example.target), _emotions(example))
+        for example, ids in zip(examples, rows, strict=True)
+    ]
+
+
+def _emotions(example: Example) -> Tensor | None:
+    if example.emotions is None:
+        return None
+    marked = torch.zeros(EMOTIONS)
+    marked[list(example.emotions)] = 1.0
+    return marked

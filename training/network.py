@@ -1,7 +1,7 @@
-"""The network while it is trained: a short BERT, mean pooling, a linear layer, and a second head that is dropped later.
+"""The network while it is trained: an encoder, mean pooling, a linear layer, and a second head that is dropped later.
 
-The pooling and the linear layer are those of flair's TextClassifier over TransformerDocumentEmbeddings with
-mean pooling, so that the weights fit it without a change.
+The student's encoder is a BERT, the teacher's an MPNet. The pooling and the linear layer are those of flair's
+TextClassifier over TransformerDocumentEmbeddings with mean pooling, so that the weights fit it without a change.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, MPNetModel
 
 from training.data import EMOTIONS
 
@@ -17,12 +17,17 @@ from training.data import EMOTIONS
 class Network(nn.Module):
     """Three logits a text, and 28 more that only help training: the fine emotions say why a text is positive."""
 
-    def __init__(self, config: BertConfig) -> None:
+    def __init__(self, encoder: BertModel | MPNetModel) -> None:
         super().__init__()
-        self.encoder = BertModel(config, add_pooling_layer=False)
+        self.encoder = encoder
         self.dropout = nn.Dropout(0.1)
-        self.decoder = nn.Linear(config.hidden_size, 3)
-        self.emotions = nn.Linear(config.hidden_size, EMOTIONS)
+        self.decoder = nn.Linear(encoder.config.hidden_size, 3)
+        self.emotions = nn.Linear(encoder.config.hidden_size, EMOTIONS)
+
+    @property
+    def padding(self) -> int:
+        """The token id that fills a row up: MPNet counts positions by it."""
+        return int(self.encoder.config.pad_token_id)
 
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of the three classes and of the emotions, both in float32."""
@@ -32,36 +37,31 @@ class Network(nn.Module):
         return self.decoder(pooled).float(), self.emotions(pooled).float()
 
 
-def from_base(base: Path, rows: Sequence[int], layers: Sequence[int]) -> Network:
-    """Build the network from a base model's embedding `rows` and its encoder `layers`, both by index."""
+def student(config: BertConfig) -> Network:
+    """Build an untrained student."""
+    return Network(BertModel(config, add_pooling_layer=False))
+
+
+def teacher(base: Path, frozen_layers: int) -> Network:
+    """Build the teacher from a base MPNet; its embeddings and its first `frozen_layers` stay as they are.
+
+    Only the pooled vector is dropped out: on a processor the dice for every layer cost a fifth of the time, and two
+    epochs are too few to learn texts by heart.
+    """
+    encoder = MPNetModel.from_pretrained(
+        base, add_pooling_layer=False, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    )
+    encoder.embeddings.requires_grad_(False)
+    for layer in encoder.encoder.layer[:frozen_layers]:
+        layer.requires_grad_(False)
+    return Network(encoder)
+
+
+def from_base(base: Path, rows: Sequence[int]) -> Network:
+    """Build the student from a base BERT and those `rows` of its embedding matrix that its vocabulary keeps."""
     full = BertModel.from_pretrained(base, add_pooling_layer=False)
-    config = BertConfig.from_pretrained(base, num_hidden_layers=len(layers), vocab_size=len(rows))
-    network = Network(config)
-    own = network.encoder
-    with torch.no_grad():
-        own.embeddings.load_state_dict(
-            {
-                name: value[torch.tensor(rows)] if name == "word_embeddings.weight" else value
-                for name, value in full.embeddings.state_dict().items()
-            }
-        )
-        for mine, theirs in enumerate(layers):
-            own.encoder.layer[mine].load_state_dict(full.encoder.layer[theirs].state_dict())
+    network = student(BertConfig.from_pretrained(base, vocab_size=len(rows), attention_probs_dropout_prob=0.0))
+    state = full.state_dict()
+    words = "embeddings.word_embeddings.weight"
+    network.encoder.load_state_dict({**state, words: state[words][torch.tensor(rows)]})
     return network
-
-
-def shortened(network: Network, layers: Sequence[int]) -> Network:
-    """Copy a trained network with only some of its encoder `layers`: where the student starts from."""
-    config = BertConfig.from_dict({**network.encoder.config.to_dict(), "num_hidden_layers": len(layers)})
-    short = Network(config)
-    state = network.state_dict()
-    kept = {name: value for name, value in state.items() if not name.startswith("encoder.encoder.layer.")}
-    for mine, theirs in enumerate(layers):
-        prefix = f"encoder.encoder.layer.{theirs}."
-        kept |= {
-            f"encoder.encoder.layer.{mine}.{name.removeprefix(prefix)}": value
-            for name, value in state.items()
-            if name.startswith(prefix)
-        }
-    short.load_state_dict(kept)
-    return short

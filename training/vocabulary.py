@@ -1,32 +1,19 @@
-"""Cut a WordPiece vocabulary down to what is met, keeping every single character spellable."""
+"""Drop from a WordPiece vocabulary the places that it keeps free and that no text ever meets."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
 
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+def without_unused(tokenizer_file: Path) -> tuple[dict[str, Any], list[int]]:
+    """Return a tokenizer.json without its unused pieces, and for each new piece its row in the old embedding matrix.
 
-
-def prune(tokenizer_file: Path, texts: Iterable[str], size: int) -> tuple[dict[str, Any], list[int]]:
-    """Return a tokenizer.json of `size` pieces, and for each new piece its row in the old embedding matrix.
-
-    Kept, in this order: the special pieces, every piece of one character (at a word's start and inside), the pieces
-    seen in `texts` (the most frequent first), then the old vocabulary from its top, which is sorted by frequency.
+    No other piece is dropped: with the 12,000 that the training's texts meet most, 29 of 100 comments that it had not
+    read were spelled out in smaller pieces than before.
     """
     state: dict[str, Any] = json.loads(tokenizer_file.read_text(encoding="utf-8"))
     old: dict[str, int] = state["model"]["vocab"]
-    tokenizer = Tokenizer.from_str(json.dumps({**state, "truncation": None, "padding": None}))
-    seen = Counter(piece for encoding in tokenizer.encode_batch(list(texts)) for piece in encoding.tokens)
-    order = [piece for piece in old if not piece.startswith("[unused")]
-    wanted = dict.fromkeys(SPECIAL)
-    wanted.update(dict.fromkeys(piece for piece in order if len(piece.removeprefix("##")) == 1))
-    wanted.update(dict.fromkeys(piece for piece, count in seen.most_common() if count > 1))
-    wanted.update(dict.fromkeys(order))
-    kept = list(wanted)[:size]
+    kept = [piece for piece in old if not piece.startswith("[unused")]
     ids = {piece: number for number, piece in enumerate(kept)}
     state["model"]["vocab"] = ids
     state["truncation"] = state["padding"] = None

@@ -26,9 +26,9 @@ pytestmark = pytest.mark.model
 
 #: What the embedded model gets right of the hard cases, as measured (docs/model.md), and how much less is still taken
 #: for the same: processors round differently.
-RIGHT_SHARE, MARGIN = 0.706, 0.03
+RIGHT_SHARE, MARGIN = 0.83, 0.03
 #: Of 500 harmless texts, those that turn negative because they name a group, as measured. None should.
-TURNED = 1
+TURNED = 0
 
 
 @pytest.fixture(autouse=True)
