@@ -72,7 +72,7 @@ class Shift:
     text: str
     #: Compound with the group less the mean compound without one.
     shift: float
-    #: It is negative, and no text without a group is.
+    #: It is negative, and most texts without a group are not.
     has_turned: bool
 
 
@@ -82,7 +82,7 @@ def shifts(engine: Engine) -> list[Shift]:
     for template in TEMPLATES:
         plain = _scored(engine, [_filled(template, words) for words in REFERENCES])
         mean = sum(scores.compound for scores in plain) / len(plain)
-        was_negative = any(scores.sentiment == "negative" for scores in plain)
+        was_negative = 2 * sum(scores.sentiment == "negative" for scores in plain) > len(plain)
         for kind, groups in GROUPS.items():
             texts = [_filled(template, group) for group in groups]
             found += [
