@@ -22,7 +22,7 @@ async def test_subreddits_are_read_scored_and_shown_and_a_private_one_fails_alon
     async with FakeReddit() as fake:
         now = time.time()
         for number in range(120):
-            fake.add_post("Cursor", now - 7200 + number, title=f"I love this editor, part {number}", selftext="")
+            fake.add_post("Cursor", now - 7200 + number, title=f"I love this editor! {number}", selftext="")
             fake.add_comment("claude", now - 7200 + number, body=f"This is terrible, I hate it. {number}")
         fake.failures["aws"] = fake.answer(403)
         settings = {
