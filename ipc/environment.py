@@ -199,7 +199,7 @@ def _split(value: str) -> list[str]:
 def _decode_secret(kind: type, value: object) -> Secret:
     if kind is Secret and isinstance(value, str):
         return Secret(value)
-    raise NotImplementedError
+    raise NotImplementedError  # msgspec's word for: this hook does not know the type
 
 
 def _cross_check(settings: Settings) -> list[str]:
